@@ -1,0 +1,54 @@
+# What this project can be asked to do. `make` alone lists it.
+# setup.sh makes what is missing first: .venv, and RabbitMQ where it is needed. The second time it only looks.
+# The project is not installed into .venv: everything runs from this folder, so nothing has to be built.
+
+PYTHON ?= python3
+ARGS ?=
+export PYTHON
+
+PY := .venv/bin/python
+
+.PHONY: help compare test check bench soak report constraints clean venv rabbitmq
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+compare: venv rabbitmq ## ask all three implementations, side by side, and print one table
+	$(PY) -m benchmarks.compare $(ARGS)
+
+test: venv rabbitmq ## run the whole suite; ARGS go to pytest: make test ARGS="--backend raw_pika -q"
+	$(PY) -m pytest $(ARGS)
+
+check: venv ## lint, format, types and import rules; needs no RabbitMQ
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+
+bench: venv rabbitmq ## measure: the benchmarks, with a table of times
+	$(PY) -m pytest benchmarks --benchmark-enable --benchmark-only --timeout=600 $(ARGS)
+
+soak: venv rabbitmq ## the long tests, which `make test` leaves out
+	$(PY) -m pytest -m soak --timeout=3600 $(ARGS)
+
+report: venv ## make the tables and charts anew from saved data
+	$(PY) -m benchmarks.report $(ARGS)
+
+constraints: venv ## write constraints.txt anew: the newest versions that pyproject.toml allows
+	$(PYTHON) -m venv --clear .venv/fresh
+	$(PY) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	  print(*p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' > .venv/fresh/wanted.txt
+	.venv/fresh/bin/python -m pip install --quiet --requirement .venv/fresh/wanted.txt
+	.venv/fresh/bin/python -m pip freeze > constraints.txt
+	rm -rf .venv/fresh
+
+clean: ## remove .venv, caches and whatever else was generated (but not RabbitMQ)
+	rm -rf .venv .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
+	  .ruff_cache build dist out *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv:
+	@./setup.sh venv
+
+rabbitmq:
+	@./setup.sh rabbitmq

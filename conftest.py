@@ -1,0 +1,137 @@
+"""What tests and benchmarks share: which implementations to run, one broker for the run, servers and clients."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pika
+import pytest
+
+from contract import RpcClient
+from contract.implementations import IMPLEMENTATIONS, check_implementation, client_class, gaps
+from harness.broker import ExternalBroker, PrivateBroker
+from harness.broker import broker as running_broker
+from harness.server import ServerProcess
+
+Serve = Callable[..., ServerProcess]
+Connect = Callable[..., RpcClient]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--backend`."""
+    parser.addoption(
+        "--backend",
+        action="append",
+        metavar="PACKAGE",
+        help="Run only this implementation: any importable package with rpc_client and rpc_server modules. "
+        f"Repeatable. (default: {', '.join(IMPLEMENTATIONS)})",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a backend that cannot be one before anything is started."""
+    try:
+        for package in backends(config):
+            check_implementation(package)
+    except ValueError as error:
+        raise pytest.UsageError(f"--backend: {error}") from None
+
+
+def backends(config: pytest.Config) -> list[str]:
+    """Return the packages to run, in order, each once."""
+    return list(dict.fromkeys(config.getoption("--backend") or IMPLEMENTATIONS))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for `backend` once for each."""
+    if "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", backends(metafunc.config), scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--backend`, leave out what concerns no backend; expect what a backend declares it cannot do to fail."""
+    chosen = config.getoption("--backend")
+    kept = []
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        backend = callspec.params.get("backend") if callspec else None
+        if chosen and backend is None:
+            continue
+        kept.append(item)
+        for mark in item.iter_markers("needs"):
+            reason = gaps(backend).get(mark.args[0]) if backend else None
+            if reason is not None:
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[PrivateBroker | ExternalBroker]:
+    """The RabbitMQ of this run: `$AMQP_URL`, or one of our own."""
+    with running_broker() as node:
+        yield node
+
+
+@pytest.fixture
+def private_broker(broker: PrivateBroker | ExternalBroker) -> PrivateBroker:
+    """The run's broker, for a test that stops it, closes its connections, or looks inside."""
+    if not isinstance(broker, PrivateBroker):
+        pytest.skip("needs a broker of its own: $AMQP_URL is set")
+    return broker
+
+
+@pytest.fixture
+def url(broker: PrivateBroker | ExternalBroker) -> str:
+    """The address of the run's broker."""
+    return broker.url
+
+
+@pytest.fixture
+def channel(url: str) -> Iterator[Any]:
+    """A channel of a neutral AMQP client, for messages that no client or server of ours would send."""
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    yield connection.channel()
+    if connection.is_open:
+        connection.close()
+
+
+@pytest.fixture
+def queue(url: str) -> Iterator[str]:
+    """The name of a request queue that no other test uses."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    yield name
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    connection.channel().queue_delete(name)
+    connection.close()
+
+
+@pytest.fixture
+def serve(backend: str, url: str, queue: str) -> Iterator[Serve]:
+    """Start servers of the backend on the test's queue; they end with the test."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> ServerProcess:
+            options = {"queue": queue, "url": url, **options}
+            return stack.enter_context(ServerProcess(backend, **options))
+
+        yield start
+
+
+@pytest.fixture
+def connect(backend: str, url: str, queue: str) -> Iterator[Connect]:
+    """Build clients of the backend for the test's queue; they are closed with the test."""
+    with ExitStack() as stack:
+
+        def build(url: str = url, **options: Any) -> RpcClient:
+            return stack.enter_context(client_class(backend)(url, **{"queue": queue, **options}))
+
+        yield build
+
+
+@pytest.fixture
+def client(connect: Connect) -> RpcClient:
+    """A client of the backend with its defaults."""
+    return connect()

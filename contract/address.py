@@ -1,0 +1,34 @@
+"""Broker addresses: `--url`, else `$AMQP_URL`, else the local default; several are separated by `;`."""
+
+import os
+import re
+from urllib.parse import urlsplit
+
+DEFAULT_URL = "amqp://guest:guest@localhost:5672/%2F"
+
+
+def broker_urls(url: str | None) -> list[str]:
+    """Return the addresses to try in turn.
+
+    Raises:
+        ValueError: one of them is not an AMQP URL. The message holds no password (C20).
+    """
+    urls = [part.strip() for part in (url or os.environ.get("AMQP_URL") or DEFAULT_URL).split(";")]
+    for each in urls:
+        try:
+            parts = urlsplit(each)
+            valid = parts.scheme in ("amqp", "amqps") and bool(parts.hostname) and parts.port != 0
+            valid = valid and not parts.query and not parts.fragment and "/" not in parts.path[1:]
+        except ValueError:  # a port that is no number
+            valid = False
+        if not valid:
+            raise ValueError(
+                f"not a broker address: {redact(each)!r}; expected amqp://user:password@host:port/vhost "
+                "or amqps://..., with / # ? : @ in user, password and vhost percent-encoded (vhost / is %2F)"
+            )
+    return urls
+
+
+def redact(text: str) -> str:
+    """Return the text with the password of every URL in it replaced by `***` (C20)."""
+    return re.sub(r"(\w+://[^:/\s@]*):[^\s;]*@", r"\1:***@", text)

@@ -1,0 +1,66 @@
+"""What every implementation's `rpc_client.FibonacciRpcClient` offers. Nobody who calls it can tell which one it is."""
+
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Protocol, Self
+
+from contract.pending import Stats
+
+
+class RpcClient(Protocol):
+    """A client of one request queue. Threads may share it (C3); fork() may not.
+
+    Built as `FibonacciRpcClient(url=None, *, queue="rpc_queue", timeout=10.0, fail_fast=False, heartbeat=30,
+    queue_type="classic")`, all times in seconds. It connects in the background, so building one neither waits
+    nor fails because of the broker, and it connects again by itself when the connection was lost (C12).
+
+    A callback added to a future runs in the client's own thread: it may `submit`, and should not wait.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        queue: str = "rpc_queue",
+        timeout: float = 10.0,
+        fail_fast: bool = False,
+        heartbeat: int = 30,
+        queue_type: str = "classic",
+    ) -> None: ...
+
+    def call(self, n: int, *, timeout: float | None = None) -> int:
+        """Return fib(n) as the server computed it (C1), or fail at the deadline at the latest (C4).
+
+        `timeout` is in seconds; `None` is the client's own default. There is no infinite wait.
+
+        Raises:
+            InvalidRequest: n is not an integer within the limits (C9).
+            RemoteError: the function raised in the server (C10).
+            RpcTimeout: no answer before the deadline (C4); `RpcServerUnavailable` if nobody serves (C6).
+            RpcConnectionLost: the broker went away with the call in flight (C12).
+            RpcAccessRefused: the broker refuses this client.
+            RpcClosed: the client is, or was meanwhile, closed (C8).
+        """
+        ...
+
+    def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
+        """Send the request and return at once, with a future that ends as `call` does. It can be cancelled (C7)."""
+        ...
+
+    @property
+    def stats(self) -> Stats:
+        """C22: a snapshot of the client's counters."""
+        ...
+
+    def close(self) -> None:
+        """Fail what is pending with `RpcClosed`, and leave nothing behind (C8). Idempotent."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        type_: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...

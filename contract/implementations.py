@@ -1,0 +1,38 @@
+"""The one list of implementations, read by tests, benchmarks and documentation; and how to find another by name."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+
+from contract.client import RpcClient
+
+IMPLEMENTATIONS = ("raw_pika", "kombu_impl", "celery_impl")
+
+
+def check_implementation(package: str) -> str:
+    """Return the name of an importable package that has `rpc_client` and `rpc_server` modules.
+
+    Raises:
+        ValueError: it is not importable, or lacks one of the two.
+    """
+    for module in (package, f"{package}.rpc_client", f"{package}.rpc_server"):
+        try:
+            found = find_spec(module) is not None
+        except (ImportError, ValueError):
+            found = False
+        if not found:
+            known = ", ".join(IMPLEMENTATIONS)
+            raise ValueError(f"no module {module!r} can be imported (implementations here: {known})")
+    return package
+
+
+def client_class(package: str) -> type[RpcClient]:
+    """Return an implementation's client class."""
+    found: type[RpcClient] = import_module(f"{package}.rpc_client").FibonacciRpcClient
+    return found
+
+
+def gaps(package: str) -> Mapping[str, str]:
+    """Return what an implementation declares that it cannot do: capability -> reason (its `GAPS`)."""
+    declared: Mapping[str, str] = getattr(import_module(package), "GAPS", {})
+    return declared

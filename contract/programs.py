@@ -1,0 +1,237 @@
+"""The command lines of every `rpc_client` and `rpc_server` module: arguments, output, exit codes."""
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from contract.address import broker_urls
+from contract.client import RpcClient
+from contract.errors import (
+    InvalidRequest,
+    RemoteError,
+    RpcAccessRefused,
+    RpcConnectionLost,
+    RpcError,
+    RpcServerUnavailable,
+    RpcTimeout,
+)
+
+EXIT_ERROR_REPLY = 1  # the server answered, with an error
+EXIT_USAGE = 2
+EXIT_UNAVAILABLE = os.EX_UNAVAILABLE  # 69: no answer: no broker, no server, too late, connection lost
+EXIT_REFUSED = os.EX_NOPERM  # 77: the broker refuses this user, password, permission, certificate or queue
+
+READY_LINE = " [x] Awaiting RPC requests"
+
+EXIT_CODES = """exit codes: 0 done; 1 the server answered with an error; 2 wrong usage; 69 no answer (no broker,
+no server, too late, connection lost); 77 the broker refused the user, the password, a permission, the
+certificate, or the queue's declaration"""
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """What `python -m <package>.rpc_server` was asked to do. Times in seconds."""
+
+    urls: list[str]
+    queue: str
+    function: Callable[[int], int]
+    concurrency: int
+    prefetch: int
+    heartbeat: int
+    queue_type: str
+    verbose: bool
+
+
+def parse_server_options(package: str, argv: list[str] | None = None) -> ServerOptions:
+    """Read a server's command line. Exits with 2 and one line on standard error if it is wrong."""
+    parser = _parser(f"{package}.rpc_server", "Serve fib(n), or a function of your own, from an AMQP queue.")
+    parser.add_argument(
+        "--function",
+        default="contract.fibonacci:fib",
+        metavar="MODULE:ATTR",
+        help="The function to serve: it takes an int and returns an int. (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="How many requests to compute at once. (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--prefetch",
+        type=_positive,
+        metavar="N",
+        help="How many requests to hold at once; more than are computed at once raises throughput and "
+        "makes dispatch less fair. (default: as many as are computed)",
+    )
+    arguments = parser.parse_args(argv)
+    try:
+        function = load_function(arguments.function)
+    except ValueError as error:
+        parser.error(str(error))
+    configure_logging(package, verbose=arguments.verbose)
+    return ServerOptions(
+        urls=arguments.urls,
+        queue=arguments.queue,
+        function=function,
+        concurrency=arguments.concurrency,
+        prefetch=arguments.prefetch or arguments.concurrency,
+        heartbeat=arguments.heartbeat,
+        queue_type=arguments.queue_type,
+        verbose=arguments.verbose,
+    )
+
+
+def run_client(package: str, client_class: type[RpcClient], argv: list[str] | None = None) -> int:
+    """Be `python -m <package>.rpc_client`: ask for one fib(n), print the answer, return the exit code."""
+    parser = _parser(f"{package}.rpc_client", "Ask a server for fib(n) and print the answer.")
+    parser.add_argument("n", nargs="?", help="The number to ask for; read from standard input if absent.")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="Seconds to wait for the answer. (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--fail-fast",
+        action="store_true",
+        help="Fail within one second when no server consumes the queue.",
+    )
+    arguments = parser.parse_args(argv)
+    configure_logging(package, verbose=arguments.verbose)
+    text = arguments.n if arguments.n is not None else sys.stdin.readline()
+    try:
+        n = int(text)
+    except ValueError:
+        parser.error(f"n must be an integer, not {text.strip()!r:.50}")
+    print(f" [x] Requesting fib({n})", flush=True)
+    options = {name: getattr(arguments, name) for name in ("queue", "fail_fast", "heartbeat", "queue_type")}
+    try:
+        with client_class(";".join(arguments.urls), timeout=arguments.timeout, **options) as client:
+            print(f" [.] Got {client.call(n)}")
+    except (RpcError, ValueError) as error:
+        print(f"{parser.prog}: {explain(error)}", file=sys.stderr)
+        return exit_code(error)
+    return 0
+
+
+def explain(error: Exception) -> str:
+    """Return one line that says what failed and what to do about it."""
+    match error:
+        case InvalidRequest():
+            return f"the server refused the request: {error}"
+        case RemoteError():
+            return f"the function failed in the server: {error} (its traceback is in the server's log)"
+        case RpcServerUnavailable():
+            return f"{error}: start a server and the broker, or check --url and --queue"
+        case RpcTimeout():
+            return f"{error}: try again with a longer --timeout, or look at the server's log"
+        case RpcAccessRefused():
+            return f"{error}: check --url, the user's permissions and --queue-type"
+        case RpcConnectionLost():
+            return f"{error}: the request may have run; try again if that does no harm"
+    return str(error)
+
+
+def exit_code(error: Exception) -> int:
+    """Return the exit code that the manual (`--help`) promises for an error."""
+    match error:
+        case InvalidRequest() | RemoteError():
+            return EXIT_ERROR_REPLY
+        case RpcAccessRefused():
+            return EXIT_REFUSED
+        case RpcError():
+            return EXIT_UNAVAILABLE
+    return EXIT_USAGE
+
+
+def stop_signals() -> socket.socket:
+    """Return a socket that becomes readable on SIGTERM or SIGINT (C17), for an event loop to wait on.
+
+    A handler may run between any two steps of the loop, and must not touch it; this writes one byte.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.detach())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return reader
+
+
+def load_function(name: str) -> Callable[[int], int]:
+    """Return the function that `MODULE:ATTR` names.
+
+    Raises:
+        ValueError: there is none. The message is one line.
+    """
+    module_name, _, attribute = name.partition(":")
+    try:
+        function = getattr(import_module(module_name), attribute)
+    except Exception as error:  # whatever a module raises when it is imported
+        raise ValueError(f"cannot load function {name!r} (MODULE:ATTR): {error!r}") from None
+    if not callable(function):
+        raise ValueError(f"{name!r} is not a function")
+    return function  # type: ignore[no-any-return]
+
+
+def configure_logging(package: str, *, verbose: bool) -> None:
+    """Log to standard error: this project at INFO, or at DEBUG with every message that passes."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger().setLevel(logging.WARNING)
+    for name in ("contract", package, "__main__"):
+        logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.INFO)
+    # it logs a traceback for every failed attempt to connect; the servers log one line of their own
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+
+def _parser(program: str, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {program}",
+        description=description,
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument(
+        "--url",
+        dest="urls",
+        type=_urls,
+        default="",
+        help="The broker, or several separated by ';' to try in turn, as amqp:// or amqps://user:password@host:port/vhost. "
+        "(default: $AMQP_URL, else amqp://guest:guest@localhost:5672/%%2F)",
+    )
+    parser.add_argument("--queue", default="rpc_queue", help="The request queue. (default: %(default)s)")
+    parser.add_argument(
+        "--queue-type",
+        choices=("classic", "quorum"),
+        default="classic",
+        help="How the request queue is declared; quorum is replicated over a cluster. (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--heartbeat",
+        type=_positive,
+        default=30,
+        metavar="S",
+        help="Seconds after which a silent connection counts as lost. (default: %(default)s)",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="Show every message as it passes.")
+    return parser
+
+
+def _urls(text: str) -> list[str]:
+    try:
+        return broker_urls(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
+    return int(text)

@@ -1,0 +1,14 @@
+"""What runs things: a private RabbitMQ, server processes, fault injection.
+
+It knows no implementation: a server is named by its package, a function by `MODULE:ATTR`.
+
+| module | what it gives |
+| --- | --- |
+| `broker` | a RabbitMQ node of one's own, or the one at `$AMQP_URL` |
+| `cluster` | several such nodes, joined |
+| `server` | an RPC server as a user would start it |
+| `program` | any child process: its output, its end, and its children's end |
+| `guardian` | clears away what a killed test run leaves behind |
+| `proxy` | a TCP proxy that delays, cuts, refuses and swallows |
+| `functions` | functions for `--function`, mostly badly behaved |
+"""

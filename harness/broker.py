@@ -1,0 +1,362 @@
+"""A RabbitMQ node of one's own: on free ports of this machine, in a temporary directory.
+
+`with broker() as b:` gives one, or the broker at `$AMQP_URL` when that is set.
+`python -m harness.broker` keeps one in the foreground.
+"""
+
+import json
+import os
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from glob import glob
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from harness import guardian
+from harness.program import Program
+
+# Where packages put the plain programs. Debian's wrapper in /usr/sbin changes the user.
+PLACES = [
+    "/usr/lib/rabbitmq/bin",
+    "/usr/lib/rabbitmq/lib/*/sbin",
+    "/opt/rabbitmq*/sbin",
+    "/opt/homebrew/opt/rabbitmq/sbin",
+    "/usr/local/opt/rabbitmq/sbin",
+    "/usr/lib/erlang/erts-*/bin",
+    "/usr/local/lib/erlang/erts-*/bin",
+]
+
+# Dirty I/O schedulers that sleep at once make a boot, which reads some 300 files, take 6.5 s instead
+# of 3.7 s. The schedulers that carry messages keep RabbitMQ's own settings.
+ERLANG_FLAGS = "-kernel inet_dist_use_interface {127,0,0,1} +sbwtdio very_short"
+
+
+class BrokerNotInstalled(RuntimeError):
+    """RabbitMQ or a part of it is not on this machine."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(
+            f"{program} not found: install RabbitMQ (apt-get install rabbitmq-server), "
+            "or set AMQP_URL to the address of a running broker"
+        )
+
+
+class TlsFiles(NamedTuple):
+    """The PEM files of a TLS listener: its certificate, the key, the authority's certificate."""
+
+    cert: Path | str
+    key: Path | str
+    ca: Path | str
+
+
+class Distribution:
+    """What Erlang nodes need to find and to trust each other: an epmd, and a secret cookie."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.cookie = secrets.token_hex(16)
+        # With -d -d (debug) it stays in the foreground and says when it listens. A node that finds
+        # no epmd starts one as a daemon, which would outlive it.
+        options = f"-d -d -address 127.0.0.1 -port {self.port}".split()
+        self._epmd = Program([find_program("epmd"), *options], ready="entering the main select")
+
+    def start(self) -> None:
+        """Start epmd, unless it runs."""
+        if not self._epmd.running:
+            self._epmd.start()
+
+    def stop(self) -> None:
+        """Kill epmd. Idempotent."""
+        self._epmd.kill()
+
+
+class PrivateBroker:
+    """A RabbitMQ node that listens on 127.0.0.1 only and leaves nothing behind.
+
+    Entering the context starts it; leaving kills it and removes its data. In between it can be
+    killed or stopped and started again, with the same data and on the same ports. Should this
+    process die first, `harness.guardian` clears the node away.
+    """
+
+    controllable = True
+
+    def __init__(
+        self,
+        *,
+        tls: TlsFiles | None = None,
+        config: Mapping[str, str] | None = None,
+        distribution: Distribution | None = None,
+        start_timeout: float = 60.0,
+    ) -> None:
+        """Prepare a node; nothing runs yet. Raises BrokerNotInstalled.
+
+        `tls` adds a TLS listener, which asks for no client certificate. `config` adds lines to
+        rabbitmq.conf. Nodes that share a `distribution` can form a cluster; its owner stops it.
+        `start_timeout` is in seconds.
+        """
+        self._server = find_program("rabbitmq-server")
+        self._rabbitmqctl = find_program("rabbitmqctl")
+        self._distribution = distribution or Distribution()
+        self._owns_distribution = distribution is None
+        self._dist_port = free_port()
+        self.port = free_port()
+        self.node = f"rabbit-{self.port}@localhost"
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/%2F"
+        self.tls_url: str | None = None
+        self.config = {
+            "listeners.tcp.1": f"127.0.0.1:{self.port}",
+            "disk_free_limit.absolute": "1MB",
+            "log.file.level": "info",
+        }
+        if tls is not None:
+            self._add_tls_listener(tls)
+        self.config.update(config or {})
+        self._start_timeout = start_timeout
+        self._directory: Path | None = None
+        self._program: Program | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def directory(self) -> Path:
+        """The directory of the node's data, log, configuration and cookie."""
+        if self._directory is None:
+            raise RuntimeError("the broker was not started")
+        return self._directory
+
+    @property
+    def log(self) -> Path:
+        """The node's log file."""
+        return self.directory / "rabbit.log"
+
+    @property
+    def pid(self) -> int:
+        """The process id of the Erlang VM."""
+        if self._program is None:
+            raise RuntimeError("the broker was not started")
+        return self._program.pid
+
+    def start(self) -> None:
+        """Start the node and wait until it serves; RuntimeError, with its log's end, if not."""
+        if self._directory is None:
+            self._directory = self._new_directory()
+        self._distribution.start()
+        self._program = Program(
+            [self._server],
+            ready=r"completed with \d+ plugins",
+            start_timeout=self._start_timeout,
+            env=self._environment(),
+            cwd=self.directory,
+        )
+        try:
+            self._program.start()
+        except RuntimeError as error:
+            log = self.log.read_text(errors="replace") if self.log.exists() else ""
+            raise RuntimeError(f"{error}\n--- its log:\n{log[-4000:]}") from None
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Stop the node politely, after `timeout` seconds by force. Idempotent."""
+        if self._program is not None and self._program.running:
+            try:
+                self._program.terminate(timeout)
+            except TimeoutError:
+                pass
+            self._program.kill()
+
+    def kill(self) -> None:
+        """SIGKILL the node and wait until it has gone, and its ports are free. Idempotent."""
+        if self._program is not None:
+            self._program.kill()
+
+    def close(self) -> None:
+        """Kill the node and remove all it left. Idempotent."""
+        self.kill()
+        if self._owns_distribution:
+            self._distribution.stop()
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+
+    def wait(self) -> int:
+        """Wait until the node ends of itself and return its exit code."""
+        if self._program is None:
+            raise RuntimeError("the broker was not started")
+        return self._program.wait(timeout=None)
+
+    def ctl(self, *args: str, timeout: float = 60.0) -> str:
+        """Run rabbitmqctl and return what it wrote; RuntimeError, with that, when it fails."""
+        done = subprocess.run(
+            [self._rabbitmqctl, "--node", self.node, *args],
+            check=False,
+            env=os.environ | self._environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"rabbitmqctl {' '.join(args)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def stop_app(self) -> None:
+        """Stop RabbitMQ but not its Erlang VM: ports close, data stay."""
+        self.ctl("stop_app")
+
+    def start_app(self) -> None:
+        """Undo `stop_app`, and wait until the node serves."""
+        self.ctl("start_app")
+        self.ctl("await_startup")
+
+    def close_all_connections(self, reason: str = "closed by the harness") -> None:
+        """Have the broker close every connection, with a connection.close that says `reason`."""
+        self.ctl("close_all_connections", reason)
+
+    def table(self, what: str, *columns: str) -> list[dict[str, Any]]:
+        """Return what `rabbitmqctl list_<what>` lists, such as `table("queues", "name")`."""
+        text = self.ctl(f"list_{what}", *columns, "--formatter=json", "--silent")
+        rows: list[dict[str, Any]] = json.loads(text)
+        return rows
+
+    def _add_tls_listener(self, tls: TlsFiles) -> None:
+        port = free_port()
+        self.tls_url = f"amqps://guest:guest@localhost:{port}/%2F"
+        self.config |= {
+            "listeners.ssl.1": f"127.0.0.1:{port}",
+            "ssl_options.certfile": str(tls.cert),
+            "ssl_options.keyfile": str(tls.key),
+            "ssl_options.cacertfile": str(tls.ca),
+            "ssl_options.verify": "verify_none",
+            "ssl_options.fail_if_no_peer_cert": "false",
+        }
+
+    def _new_directory(self) -> Path:
+        directory = Path(tempfile.mkdtemp(prefix="rabbit-"))
+        guardian.watch_directory(directory)
+        lines = [f"{key} = {value}\n" for key, value in self.config.items()]
+        (directory / "rabbitmq.conf").write_text("".join(lines))
+        (directory / "enabled_plugins").write_text("[].\n")
+        cookie = directory / ".erlang.cookie"
+        cookie.write_text(self._distribution.cookie)
+        cookie.chmod(0o400)
+        return directory
+
+    def _environment(self) -> dict[str, str]:
+        here = self.directory
+        return {
+            "HOME": str(here),
+            "LANG": "C.UTF-8",
+            "ERL_EPMD_PORT": str(self._distribution.port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": self.node,
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_CONF_ENV_FILE": str(here / "none"),
+            "RABBITMQ_CONFIG_FILE": str(here / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(here / "none.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(here / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(here / "data"),
+            "RABBITMQ_LOG_BASE": str(here),
+            "RABBITMQ_LOGS": str(here / "rabbit.log"),
+            "RABBITMQ_PID_FILE": str(here / "pid"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG_FLAGS,
+            "RABBITMQ_CTL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_CTL_DIST_PORT_MIN": "61000",  # above what free_port() gives out
+            "RABBITMQ_CTL_DIST_PORT_MAX": "65535",
+            # The script then becomes the Erlang VM, instead of staying as a shell around it.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        }
+
+
+class ExternalBroker:
+    """The broker at `$AMQP_URL`, which nobody here may stop, kill or look into."""
+
+    controllable = False
+    tls_url: str | None = None
+
+    def __init__(self, url: str | None = None) -> None:
+        """Take `url`, or `$AMQP_URL`."""
+        self.url = url or os.environ["AMQP_URL"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the broker as it is."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{name}: only a private broker has it; unset AMQP_URL to get one")
+
+
+def broker() -> PrivateBroker | ExternalBroker:
+    """Return the broker at `$AMQP_URL` if that is set, else a private one, as context manager."""
+    return ExternalBroker() if os.environ.get("AMQP_URL") else PrivateBroker()
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that is free now.
+
+    It lies below the range from which systems give out ports for outgoing connections: else a
+    client that keeps trying to reach a stopped broker could be given the broker's own port.
+    """
+    for port in random.SystemRandom().sample(range(10_000, 32_000), 1_000):
+        with socket.socket() as candidate:
+            try:
+                candidate.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port found on 127.0.0.1")
+
+
+def find_program(name: str) -> str:
+    """Return the path of a program of RabbitMQ or Erlang; raises BrokerNotInstalled."""
+    places = [place for pattern in PLACES for place in sorted(glob(pattern))]
+    path = os.pathsep.join([*places, os.environ.get("PATH", os.defpath)])
+    if found := shutil.which(name, path=path):
+        return found
+    raise BrokerNotInstalled(name)
+
+
+def main() -> int:
+    """Run a broker in the foreground until Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with PrivateBroker() as private:
+            print(f"AMQP_URL={private.url}")
+            print("export that line in another terminal; Ctrl-C here ends the broker", flush=True)
+            return private.wait()
+    except BrokerNotInstalled as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

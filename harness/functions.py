@@ -1,0 +1,81 @@
+"""Functions for `--function harness.functions:NAME`: slow ones, and ones that misbehave.
+
+Each takes one int, as the contract asks; those that return no int break it on purpose.
+"""
+
+import os
+import signal
+import time
+from typing import Any
+
+POISON = 666
+
+
+def identity(n: int) -> int:
+    """Return n: the least a server can be asked to do."""
+    return n
+
+
+def slow(n: int) -> int:
+    """Take n milliseconds and return n."""
+    time.sleep(n / 1000)
+    return n
+
+
+def sleep_20ms(n: int) -> int:
+    """Take 20 milliseconds and return n."""
+    time.sleep(0.02)
+    return n
+
+
+def log_call(n: int) -> int:
+    """Append the line "n pid" to the file named by $RPC_CALL_LOG and return n."""
+    # One write in append mode: lines of several processes do not mix.
+    log = os.open(os.environ["RPC_CALL_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(log, f"{n} {os.getpid()}\n".encode())
+    finally:
+        os.close(log)
+    return n
+
+
+def slow_logged(n: int) -> int:
+    """Log the call as `log_call` does, then take n milliseconds, and return n."""
+    return slow(log_call(n))
+
+
+def raises(n: int) -> int:
+    """Raise ValueError("boom n")."""
+    raise ValueError(f"boom {n}")
+
+
+def raises_system_exit(n: int) -> int:
+    """Raise SystemExit, which would end a careless server."""
+    raise SystemExit(n)
+
+
+def raises_keyboard_interrupt(n: int) -> int:
+    """Raise KeyboardInterrupt, which would end a careless server."""
+    raise KeyboardInterrupt(n)
+
+
+def kill_process(n: int) -> int:
+    """SIGKILL the process that computes this when n is POISON, else return n."""
+    if n == POISON:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return n
+
+
+def returns_none(n: int) -> Any:
+    """Return None."""
+    return None
+
+
+def returns_text(n: int) -> Any:
+    """Return n as text."""
+    return str(n)
+
+
+def too_long(n: int) -> int:
+    """Return a number of 5,000 digits, more than Python turns into text (4,300)."""
+    return 10**4_999

@@ -1,0 +1,126 @@
+"""A small process that outlives this one for a moment, to clear away what it leaves behind.
+
+It reads a pipe that only this process can write to. However this process ends, SIGKILL included, the
+pipe ends with it; the guardian then kills the processes it was told of and removes the directories.
+This file runs as a program too, and therefore imports nothing of the project.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TypeVar
+
+import psutil
+
+T = TypeVar("T")
+
+
+def family(leader: int) -> set[psutil.Process]:
+    """Return the live processes of the session that `leader` started, and their descendants.
+
+    The session finds the children of a leader that is dead already; the descent finds those that
+    left the session, as the helpers of an Erlang VM do.
+    """
+    everyone = [p for p in psutil.process_iter(["ppid", "status"]) if not _is_zombie(p)]
+    members = {p for p in everyone if _session(p.pid) == leader}
+    while True:
+        pids = {p.pid for p in members}
+        children = {p for p in everyone if p.info["ppid"] in pids} - members
+        if not children:
+            return members
+        members |= children
+
+
+def kill_family(leader: int) -> None:
+    """SIGKILL the family of `leader` and wait until it has gone.
+
+    A child of the calling process is left to its owner to reap.
+    """
+    doomed = family(leader)
+    while doomed:
+        for process in doomed:
+            _quietly(process.kill)
+        others = [p for p in doomed if _quietly(p.ppid) != os.getpid()]
+        psutil.wait_procs(others, timeout=0.1)  # short: it would wait for zombies as well
+        # Once more: one of them may have forked while it was being killed.
+        doomed = {p for p in doomed if p.is_running() and not _is_zombie(p)} | family(leader)
+
+
+def watch_process(leader: int) -> None:
+    """Have the family of `leader`, which began its own session, killed when this process ends."""
+    _tell(f"process {leader}")
+
+
+def forget_process(leader: int) -> None:
+    """Undo `watch_process`: the family has gone, and its id may be given to another process."""
+    _tell(f"gone {leader}")
+
+
+def watch_directory(path: Path) -> None:
+    """Have a directory removed when this process ends."""
+    _tell(f"directory {path}")
+
+
+def _tell(line: str) -> None:
+    pipe = _guardian()
+    pipe.write(line + "\n")
+    pipe.flush()
+
+
+@functools.cache
+def _guardian() -> IO[str]:
+    guardian = subprocess.Popen(
+        [sys.executable, "-P", __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,  # else Ctrl-C in a terminal would kill the guardian as well
+    )
+    assert guardian.stdin is not None
+    guardian.returncode = 0  # never reaped here, so no "still running" warning at the end
+    return guardian.stdin
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    return _quietly(process.status) in (None, psutil.STATUS_ZOMBIE)
+
+
+def _quietly(method: Callable[[], T]) -> T | None:
+    """Call a method of a process; None when that process has gone."""
+    try:
+        return method()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def main() -> None:
+    """Take notes until the pipe ends, then clear away what is on them."""
+    leaders: set[int] = set()
+    directories: set[str] = set()
+    for line in sys.stdin:
+        what, name = line.rstrip("\n").split(" ", 1)
+        if what == "process":
+            leaders.add(int(name))
+        elif what == "gone":
+            leaders.discard(int(name))
+        else:
+            directories.add(name)
+    for leader in leaders:
+        kill_family(leader)
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""A client on one kombu `Connection`, which the callers' threads and a receiving thread take in turns.
+
+What kombu does here: connecting, declaring, consuming, publishing, as objects and blocking calls.
+What it leaves to you: a connection is not thread-safe, so every use of it holds one lock, and the receiving
+thread waits for its socket outside that lock; a lost connection is yours to notice and to rebuild.
+"""
+
+import logging
+import selectors
+import socket
+import sys
+import threading
+from collections import deque
+from concurrent.futures import Future
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from kombu import Consumer, Producer, Queue
+
+from contract.address import broker_urls
+from contract.errors import RpcAccessRefused, RpcConnectionLost
+from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
+from contract.programs import run_client
+from contract.wire import CONTENT_TYPE, encode_request, queue_arguments
+from kombu_impl.connection import (
+    MAX_RECONNECT_DELAY,
+    RECONNECT_DELAY,
+    drain,
+    drop,
+    hang_up,
+    open_connection,
+    refusal,
+)
+
+log = logging.getLogger(__name__)
+
+
+class FibonacciRpcClient:
+    """The contract's `RpcClient` on kombu."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        queue: str = "rpc_queue",
+        timeout: float = 10.0,
+        fail_fast: bool = False,
+        heartbeat: int = 30,
+        queue_type: str = "classic",
+    ) -> None:
+        self._urls = broker_urls(url)
+        self._queue = Queue(queue, durable=True, queue_arguments=queue_arguments(queue_type))
+        self._heartbeat = heartbeat
+        self._timeout = check_timeout(timeout)
+        self._pending = PendingCalls(
+            fail_fast=fail_fast, ask_for_consumers=self._ask_for_consumers
+        )
+        self._lock = threading.Lock()  # held by whoever uses the connection
+        self._connection: Any = None
+        self._producer: Any = None  # None until requests can be sent
+        self._callback_queue = ""
+        self._received: deque[Any] = deque()
+        self._closing = threading.Event()
+        self._try_again = threading.Event()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._asking: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._run, name="rpc-kombu", daemon=True)
+        self._thread.start()
+
+    def call(self, n: int, *, timeout: float | None = None) -> int:
+        """See `contract.RpcClient.call`."""
+        future = self.submit(n, timeout=timeout)
+        try:
+            return future.result()  # always ends: its deadline is watched
+        finally:
+            future.cancel()  # C7: for a wait that Ctrl-C cut short
+
+    def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
+        """See `contract.RpcClient.submit`."""
+        call = self._pending.add(encode_request(n), self._timeout if timeout is None else timeout)
+        with self._lock:
+            self._publish(call)
+        return call.future
+
+    def _publish(self, call: PendingCall) -> None:
+        """Send one request if that is possible now. The lock is held."""
+        if self._producer is None:  # C12: it waits, and is sent once the connection is up
+            self._try_again.set()
+            return
+        if call.sent or call.future.done():
+            return
+        call.sent = True
+        self._pending.count("sent")
+        log.debug("-> request %s: %r", call.correlation_id, call.body)
+        try:
+            self._producer.publish(
+                call.body,
+                routing_key=self._queue.name,
+                content_type=CONTENT_TYPE,
+                content_encoding="utf-8",
+                delivery_mode="transient",  # kombu's default is to write every message to disk
+                reply_to=self._callback_queue,
+                correlation_id=call.correlation_id,
+                expiration=max(0.0, call.remaining),
+            )
+        except Exception:
+            log.exception("the request could not be sent")
+            self._producer = None
+            hang_up(self._connection)
+
+    def _on_reply(self, message: Any) -> None:
+        properties = message.properties
+        self._pending.on_reply(
+            properties.get("correlation_id"),
+            message.body,
+            message.content_type,
+            properties.get("type"),
+        )
+
+    @property
+    def stats(self) -> Stats:
+        """See `contract.RpcClient.stats`."""
+        return self._pending.stats
+
+    def close(self) -> None:
+        """See `contract.RpcClient.close`."""
+        self._pending.close()
+        self._closing.set()
+        self._try_again.set()
+        self._wake()
+        for thread in (self._thread, self._asking):
+            # a callback of a future may be what closes
+            if thread is not None and thread is not threading.current_thread():
+                thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        type_: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- the receiving thread: connects, receives, connects again ------------------------------------
+
+    def _run(self) -> None:
+        delay = RECONNECT_DELAY
+        while not self._closing.is_set():
+            connection: Any = None
+            try:
+                connection = open_connection(self._urls, self._heartbeat)
+                self._start_consuming(connection)
+                delay = RECONNECT_DELAY
+                self._receive(connection)
+                connection.release()
+            except Exception as error:
+                with self._lock:
+                    self._producer = None
+                drop(connection)
+                self._on_connection_lost(error, delay)
+                delay = min(2 * delay, MAX_RECONNECT_DELAY)
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def _start_consuming(self, connection: Any) -> None:
+        channel = connection.default_channel
+        channel.auto_decode = False  # bodies stay bytes, whatever content encoding they claim
+        # C6: declared here too, so that a request sent before the first server starts is kept for it
+        self._queue.bind(channel).declare()
+        callback_queue = Queue("", durable=False, exclusive=True).bind(channel)
+        callback_queue.declare()
+        # on_message, not callbacks: kombu would decode the body first, and raise out of the loop if it cannot
+        Consumer(
+            channel,
+            [callback_queue],
+            on_message=self._received.append,
+            no_ack=True,
+            auto_declare=False,
+        ).consume()
+        with self._lock:
+            self._connection, self._callback_queue = connection, callback_queue.name
+            self._producer = Producer(channel, auto_declare=False)
+            self._pending.connected()
+            for call in self._pending.unsent():
+                self._publish(call)
+
+    def _receive(self, connection: Any) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(connection.connection.sock, selectors.EVENT_READ)
+            selector.register(self._wake_reader, selectors.EVENT_READ)
+            while not self._closing.is_set():
+                selector.select(self._heartbeat / 4)
+                with self._lock:
+                    drain(connection)
+                    connection.heartbeat_check()
+                while self._received:  # outside the lock: a future's callback may send the next request
+                    self._on_reply(self._received.popleft())
+
+    def _on_connection_lost(self, error: Exception, delay: float) -> None:
+        if refusal(error):  # no retry loop: the next call tries again
+            self._try_again.clear()
+            self._pending.fail_all(RpcAccessRefused(f"the broker refused: {error!r}"))
+            self._try_again.wait()
+        else:
+            self._pending.fail_sent(RpcConnectionLost(f"connection lost: {error!r}"))
+            log.warning("no connection (%r), next attempt in %.2f s", error, delay)
+            self._closing.wait(delay)
+
+    def _wake(self) -> None:
+        with suppress(OSError):  # the thread has ended
+            self._wake_writer.send(b".")
+
+    def _ask_for_consumers(self) -> None:
+        self._asking = threading.Thread(target=self._count_consumers, daemon=True)
+        self._asking.start()
+
+    def _count_consumers(self) -> None:
+        """Declare the request queue again, which answers with the number of its consumers.
+
+        On a connection of its own: kombu waits for the answer, and a silent broker must not hold the lock up.
+        """
+        consumers = 0
+        with suppress(Exception), open_connection(self._urls, self._heartbeat) as connection:
+            declared = connection.default_channel.queue_declare(
+                self._queue.name,
+                durable=True,
+                auto_delete=False,
+                arguments=self._queue.queue_arguments,
+            )
+            consumers = declared.consumer_count
+        self._pending.consumers_counted(consumers)
+
+
+if __name__ == "__main__":
+    sys.exit(run_client("kombu_impl", FibonacciRpcClient))

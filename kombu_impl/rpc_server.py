@@ -1,0 +1,167 @@
+"""A server on one kombu `Connection`, with a pool of threads that computes.
+
+What kombu does here: connecting, declaring, prefetch, acknowledging, as objects and blocking calls.
+What it leaves to you: computing elsewhere (C16), one lock around every use of the connection, heartbeats,
+stopping without losing a request, building a lost connection up again.
+"""
+
+import logging
+import selectors
+import sys
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from select import select
+from socket import socket
+from typing import Any
+
+from kombu import Consumer, Producer, Queue
+
+from contract.programs import (
+    EXIT_REFUSED,
+    READY_LINE,
+    ServerOptions,
+    parse_server_options,
+    stop_signals,
+)
+from contract.wire import CONTENT_TYPE, Reply, answer, queue_arguments
+from kombu_impl.connection import (
+    MAX_RECONNECT_DELAY,
+    RECONNECT_DELAY,
+    drain,
+    drop,
+    hang_up,
+    open_connection,
+    refusal,
+)
+
+log = logging.getLogger(__name__)
+
+
+class FibonacciRpcServer:
+    """Serves one function from one request queue, until SIGTERM or SIGINT."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._options = options
+        self._queue = Queue(
+            options.queue, durable=True, queue_arguments=queue_arguments(options.queue_type)
+        )
+        self._pool = ThreadPoolExecutor(options.concurrency, thread_name_prefix="compute")
+        self._lock = threading.Lock()  # held by whoever uses the connection
+        self._connection: Any = None
+        self._producer: Any = None
+        self._held: dict[Any, Future[None]] = {}  # delivered and not acknowledged, by message
+        self._stopping = False
+
+    def run(self) -> int:
+        """Serve, and return the exit code."""
+        delay = RECONNECT_DELAY
+        with stop_signals() as signals:
+            while not self._stopping:
+                try:
+                    self._connection = open_connection(self._options.urls, self._options.heartbeat)
+                    consumer = self._start_consuming()
+                    delay = RECONNECT_DELAY
+                    self._receive(signals)
+                    self._finish(consumer)
+                except Exception as error:
+                    self._forget_connection()
+                    if refusal(error):
+                        log.error("the broker refused: %r", error)
+                        return EXIT_REFUSED
+                    log.warning("no connection (%r), next attempt in %.2f s", error, delay)
+                    self._stopping = self._stopping or bool(select([signals], [], [], delay)[0])
+                    delay = min(2 * delay, MAX_RECONNECT_DELAY)
+        self._pool.shutdown()
+        return 0
+
+    def _on_request(self, message: Any) -> None:
+        log.debug("<- request %s: %.100r", message.properties.get("correlation_id"), message.body)
+        self._held[message] = self._pool.submit(self._compute, message, time.monotonic())
+
+    def _compute(self, message: Any, received: float) -> None:
+        reply = None
+        expiration = message.properties.get("expiration")
+        # C5: counted from the delivery, on this machine's own clock, so that no two clocks must agree
+        if not expiration or time.monotonic() - received < int(expiration) / 1000:
+            reply = answer(self._options.function, message.body, message.content_type)
+        with self._lock:
+            if self._held.pop(message, None) is None:
+                return  # C11: the connection was lost; the broker has given the request to somebody else
+            try:
+                self._reply(message, reply)
+            except Exception:
+                log.exception("the reply could not be sent")
+                hang_up(self._connection)
+
+    def _reply(self, message: Any, reply: Reply | None) -> None:
+        properties = message.properties
+        if reply is not None and properties.get("reply_to"):
+            log.debug("-> reply %s: %.100r", properties.get("correlation_id"), reply.body)
+            optional = {"correlation_id": properties.get("correlation_id"), "type": reply.type}
+            self._producer.publish(
+                reply.body,
+                routing_key=properties["reply_to"],
+                content_type=CONTENT_TYPE,
+                content_encoding="utf-8",
+                delivery_mode="transient",  # kombu's default is to write every message to disk
+                **{name: value for name, value in optional.items() if value is not None},
+            )
+        message.ack()  # C14: after the reply
+
+    def _finish(self, consumer: Any) -> None:
+        """C17: finish what is being computed; what no thread has begun goes back to the queue."""
+        log.info("stopping: finishing what is being computed")
+        self._stopping = True
+        with self._lock:
+            consumer.cancel()
+            self._held = {m: held for m, held in self._held.items() if not held.cancel()}
+        while wait(list(self._held.values()), timeout=self._options.heartbeat / 4).not_done:
+            self._read()
+        with self._lock:
+            self._connection.release()
+
+    # -- connecting ------------------------------------------------------------------------------------
+
+    def _start_consuming(self) -> Any:
+        channel = self._connection.default_channel
+        channel.auto_decode = False  # bodies stay bytes, whatever content encoding they claim
+        queue = self._queue.bind(channel)
+        queue.declare()
+        # on_message, not callbacks: kombu would decode the body first, and a body that it cannot decode would
+        # raise out of the loop, end the server, and go back to the queue for the next one
+        consumer = Consumer(
+            channel,
+            [queue],
+            on_message=self._on_request,
+            prefetch_count=self._options.prefetch,
+            auto_declare=False,
+        )
+        with self._lock:
+            self._producer = Producer(channel, auto_declare=False)
+            consumer.consume()
+        print(READY_LINE, flush=True)
+        return consumer
+
+    def _receive(self, signals: socket) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._connection.connection.sock, selectors.EVENT_READ)
+            selector.register(signals, selectors.EVENT_READ)
+            while not any(key.fileobj is signals for key, _ in selector.select(self._options.heartbeat / 4)):
+                self._read()
+
+    def _read(self) -> None:
+        with self._lock:
+            drain(self._connection)
+            self._connection.heartbeat_check()
+
+    def _forget_connection(self) -> None:
+        with self._lock:
+            drop(self._connection)
+            for held in self._held.values():
+                held.cancel()
+            self._held.clear()
+
+
+if __name__ == "__main__":
+    sys.exit(FibonacciRpcServer(parse_server_options("kombu_impl")).run())

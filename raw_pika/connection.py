@@ -1,0 +1,56 @@
+"""What pika must be told to connect, and how a refusal is told from an outage. Used by client and server."""
+
+import re
+import ssl
+from collections.abc import Iterator
+
+import pika
+from pika.exceptions import (
+    AuthenticationError,
+    ChannelClosedByBroker,
+    ConnectionClosedByBroker,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+)
+
+CONNECT_TIMEOUT = 5  # seconds for one broker, TCP to AMQP; then the next is tried
+RECONNECT_DELAY = 0.25  # seconds, doubled at each attempt
+MAX_RECONNECT_DELAY = 2.0
+
+# access-refused, precondition-failed (queue declared otherwise), not-allowed (no such virtual host)
+REFUSALS = (403, 406, 530)
+
+
+def parameters(url: str, heartbeat: int) -> pika.URLParameters:
+    """Return pika's parameters for one broker. `amqps://` gets Python's default context, which verifies (C20)."""
+    result = pika.URLParameters(url)
+    result.heartbeat = heartbeat
+    result.socket_timeout = CONNECT_TIMEOUT
+    result.stack_timeout = CONNECT_TIMEOUT
+    return result
+
+
+def refusal(error: BaseException) -> BaseException | None:
+    """Return what in an error says that the broker, or we, refuse: trying again would not help."""
+    for cause in causes(error):
+        if isinstance(cause, ssl.SSLError | AuthenticationError):
+            return cause
+        if isinstance(cause, ProbableAuthenticationError | ProbableAccessDeniedError):
+            # pika's guess, also made when the broker just goes down; the code is in the text only
+            return cause if re.search(r"\((403|530)\)", repr(cause)) else None
+        if isinstance(cause, ConnectionClosedByBroker | ChannelClosedByBroker):
+            return cause if cause.reply_code in REFUSALS else None
+    return None
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what pika wrapped in it: a workflow's errors, an attempt's phase, a lost stream's reason."""
+    yield error
+    for inner in (*getattr(error, "exceptions", ()), getattr(error, "exception", None), *error.args):
+        if isinstance(inner, BaseException):
+            yield from causes(inner)
+
+
+def describe(error: BaseException) -> str:
+    """Return the last and innermost cause in one line: what a reader of a log can act on."""
+    return repr(list(causes(error))[-1])

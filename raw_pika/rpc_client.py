@@ -1,0 +1,242 @@
+"""A client on pika's `SelectConnection`, whose event loop has a thread of its own.
+
+What pika does here: the protocol, the heartbeats, one loop that sends and receives without blocking, trying
+several brokers in turn.
+What it leaves to you: a connection belongs to one thread, so what other threads want is handed to the loop
+with `add_callback_threadsafe`; each step of setting up is a callback; a lost connection is yours to rebuild.
+"""
+
+import logging
+import sys
+import threading
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, Self
+
+import pika
+from pika.adapters.select_connection import IOLoop
+
+from contract.address import broker_urls
+from contract.errors import RpcAccessRefused, RpcConnectionLost
+from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
+from contract.programs import run_client
+from contract.wire import CONTENT_TYPE, encode_request, queue_arguments
+from raw_pika.connection import (
+    MAX_RECONNECT_DELAY,
+    RECONNECT_DELAY,
+    describe,
+    parameters,
+    refusal,
+)
+
+CLOSE_TIMEOUT = 1.0  # seconds for the broker to agree; a silent one must not hold close() up
+
+log = logging.getLogger(__name__)
+
+
+class FibonacciRpcClient:
+    """The contract's `RpcClient` on raw pika."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        queue: str = "rpc_queue",
+        timeout: float = 10.0,
+        fail_fast: bool = False,
+        heartbeat: int = 30,
+        queue_type: str = "classic",
+    ) -> None:
+        self._brokers = [parameters(each, heartbeat) for each in broker_urls(url)]
+        self._queue = queue
+        self._queue_arguments = queue_arguments(queue_type)
+        self._timeout = check_timeout(timeout)
+        self._pending = PendingCalls(
+            fail_fast=fail_fast,
+            ask_for_consumers=lambda: self._loop.add_callback_threadsafe(self._count_consumers),
+        )
+        self._attempt: Any = None
+        self._connection: Any = None
+        self._channel: Any = None
+        self._channel_error: Exception | None = None
+        self._callback_queue: str | None = None  # None until requests can be sent
+        self._delay = RECONNECT_DELAY
+        self._refused = False
+        self._closing = False
+        self._loop = IOLoop()
+        self._loop.add_callback_threadsafe(self._connect)
+        self._thread = threading.Thread(target=self._run, name="rpc-raw-pika", daemon=True)
+        self._thread.start()
+
+    def call(self, n: int, *, timeout: float | None = None) -> int:
+        """See `contract.RpcClient.call`."""
+        future = self.submit(n, timeout=timeout)
+        try:
+            return future.result()  # always ends: its deadline is watched
+        finally:
+            future.cancel()  # C7: for a wait that Ctrl-C cut short
+
+    def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
+        """See `contract.RpcClient.submit`."""
+        call = self._pending.add(encode_request(n), self._timeout if timeout is None else timeout)
+        self._loop.add_callback_threadsafe(lambda: self._publish(call))
+        return call.future
+
+    def _publish(self, call: PendingCall) -> None:
+        if call.sent or call.future.done():
+            return
+        if self._callback_queue is None:  # C12: it waits, and is sent once the connection is up
+            if self._refused:
+                self._refused = False
+                self._connect()
+            return
+        call.sent = True
+        self._pending.count("sent")
+        log.debug("-> request %s: %r", call.correlation_id, call.body)
+        self._channel.basic_publish(
+            exchange="",
+            routing_key=self._queue,
+            body=call.body,
+            properties=pika.BasicProperties(
+                content_type=CONTENT_TYPE,
+                reply_to=self._callback_queue,
+                correlation_id=call.correlation_id,
+                expiration=call.expiration,
+            ),
+        )
+
+    def _on_reply(self, _channel: Any, _method: Any, properties: Any, body: bytes) -> None:
+        self._pending.on_reply(
+            properties.correlation_id, body, properties.content_type, properties.type
+        )
+
+    @property
+    def stats(self) -> Stats:
+        """See `contract.RpcClient.stats`."""
+        return self._pending.stats
+
+    def close(self) -> None:
+        """See `contract.RpcClient.close`."""
+        self._pending.close()
+        if self._thread.is_alive():
+            self._loop.add_callback_threadsafe(self._disconnect)
+            if threading.current_thread() is not self._thread:  # a callback of a future may be
+                self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        type_: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- in the loop's thread: each step of setting up is the callback of the one before -------------
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._loop.start()
+            except Exception:  # pika met bytes that it cannot read
+                log.exception("the event loop failed")
+                self._abort()
+            else:
+                break
+        self._abort()
+        self._loop.close()
+
+    def _connect(self) -> None:
+        self._attempt = pika.SelectConnection.create_connection(
+            self._brokers, on_done=self._on_attempt_done, custom_ioloop=self._loop
+        )
+
+    def _on_attempt_done(self, result: Any) -> None:
+        self._attempt = None
+        if isinstance(result, Exception):
+            self._on_connection_lost(None, result)
+        else:
+            self._connection = result
+            self._connection.add_on_close_callback(self._on_connection_lost)
+            self._connection.channel(on_open_callback=self._on_channel_open)
+
+    def _on_channel_open(self, channel: Any) -> None:
+        self._channel = channel
+        self._channel.add_on_close_callback(self._on_channel_closed)
+        # somebody deleted the callback queue, so no reply would arrive any more
+        self._channel.add_on_cancel_callback(lambda _frame: self._channel.close())
+        self._declare_request_queue(self._on_request_queue_declared)
+
+    def _declare_request_queue(self, callback: Any) -> None:
+        # C6: by the client too, so that a request sent before the first server starts is kept for it
+        self._channel.queue_declare(
+            self._queue, durable=True, arguments=self._queue_arguments, callback=callback
+        )
+
+    def _on_request_queue_declared(self, _frame: Any) -> None:
+        self._channel.queue_declare("", exclusive=True, callback=self._on_callback_queue_declared)
+
+    def _on_callback_queue_declared(self, frame: Any) -> None:
+        callback_queue = frame.method.queue
+        self._channel.basic_consume(
+            callback_queue,
+            self._on_reply,
+            auto_ack=True,
+            callback=lambda _frame: self._on_consuming(callback_queue),
+        )
+
+    def _on_consuming(self, callback_queue: str) -> None:
+        self._callback_queue = callback_queue
+        self._delay = RECONNECT_DELAY
+        self._pending.connected()
+        for call in self._pending.unsent():
+            self._publish(call)
+
+    def _on_channel_closed(self, _channel: Any, error: Exception) -> None:
+        if self._connection.is_open:  # only the channel was closed: begin again from the start
+            self._channel_error = error
+            self._connection.close()
+
+    def _on_connection_lost(self, _connection: Any, error: Exception) -> None:
+        error, self._channel_error = self._channel_error or error, None
+        self._callback_queue = None
+        if self._closing:
+            self._loop.stop()
+        elif refused := refusal(error):  # no retry loop: the next call tries again
+            self._refused = True
+            self._pending.fail_all(RpcAccessRefused(f"the broker refused: {refused!r}"))
+        else:
+            self._pending.fail_sent(RpcConnectionLost(f"connection lost: {describe(error)}"))
+            log.warning("no connection (%s), next attempt in %.2f s", describe(error), self._delay)
+            self._loop.call_later(self._delay, self._connect)
+            self._delay = min(2 * self._delay, MAX_RECONNECT_DELAY)
+
+    def _count_consumers(self) -> None:
+        if self._callback_queue is None:
+            self._pending.consumers_counted(0)
+        else:
+            # declaring again answers with the number of consumers, and makes a deleted queue anew
+            self._declare_request_queue(
+                lambda frame: self._pending.consumers_counted(frame.method.consumer_count)
+            )
+
+    def _disconnect(self) -> None:
+        self._closing = True
+        self._loop.call_later(CLOSE_TIMEOUT, self._loop.stop)
+        if self._attempt is not None:
+            self._attempt.abort()
+        elif self._connection is not None and self._connection.is_open:
+            self._connection.close()
+        else:
+            self._loop.stop()
+
+    def _abort(self) -> None:
+        # when the broker is silent or unreadable: pika has no public way to drop a connection
+        if self._connection is not None and not self._connection.is_closed:
+            self._connection._adapter_disconnect_stream()
+
+
+if __name__ == "__main__":
+    sys.exit(run_client("raw_pika", FibonacciRpcClient))

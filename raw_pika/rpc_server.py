@@ -1,0 +1,183 @@
+"""A server on pika's `SelectConnection`, with a pool of threads that computes.
+
+What pika does here: the protocol, the prefetch, and the heartbeats as long as nothing holds up its loop.
+What it leaves to you: computing elsewhere (C16) and coming back to the loop's thread to reply and
+acknowledge, stopping without losing a request, building a lost connection up again.
+"""
+
+import logging
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import pika
+from pika.adapters.select_connection import IOLoop
+
+from contract.programs import (
+    EXIT_REFUSED,
+    READY_LINE,
+    ServerOptions,
+    parse_server_options,
+    stop_signals,
+)
+from contract.wire import CONTENT_TYPE, Reply, answer, queue_arguments
+from raw_pika.connection import MAX_RECONNECT_DELAY, RECONNECT_DELAY, describe, parameters, refusal
+
+log = logging.getLogger(__name__)
+
+
+class FibonacciRpcServer:
+    """Serves one function from one request queue, until SIGTERM or SIGINT."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._options = options
+        self._brokers = [parameters(each, options.heartbeat) for each in options.urls]
+        self._pool = ThreadPoolExecutor(options.concurrency, thread_name_prefix="compute")
+        self._held: dict[int, Future[None]] = {}  # delivered and not acknowledged, by delivery tag
+        self._attempt: Any = None
+        self._connection: Any = None
+        self._channel: Any = None
+        self._channel_error: Exception | None = None
+        self._consumer_tag: str | None = None  # None unless consuming
+        self._delay = RECONNECT_DELAY
+        self._stopping = False
+        self._exit_code = 0
+        self._loop = IOLoop()
+
+    def run(self) -> int:
+        """Serve, and return the exit code."""
+        with stop_signals() as signals:
+            self._loop.add_handler(signals.fileno(), self._on_signal, self._loop.READ)
+            self._connect()
+            self._loop.start()
+        self._pool.shutdown()
+        self._loop.close()
+        return self._exit_code
+
+    def _on_request(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        log.debug("<- request %s: %.100r", properties.correlation_id, body)
+        self._held[method.delivery_tag] = self._pool.submit(
+            self._compute, channel, method.delivery_tag, properties, body, time.monotonic()
+        )
+
+    def _compute(
+        self, channel: Any, tag: int, properties: Any, body: bytes, received: float
+    ) -> None:
+        reply = None
+        # C5: counted from the delivery, on this machine's own clock, so that no two clocks must agree
+        if not properties.expiration or (
+            time.monotonic() - received < int(properties.expiration) / 1000
+        ):
+            reply = answer(self._options.function, body, properties.content_type)
+        self._loop.add_callback_threadsafe(partial(self._reply, channel, tag, properties, reply))
+
+    def _reply(self, channel: Any, tag: int, properties: Any, reply: Reply | None) -> None:
+        if not channel.is_open:  # C11: the broker has given the request to somebody else
+            return
+        if reply is not None and properties.reply_to:
+            log.debug("-> reply %s: %.100r", properties.correlation_id, reply.body)
+            channel.basic_publish(
+                exchange="",
+                routing_key=properties.reply_to,
+                body=reply.body,
+                properties=pika.BasicProperties(
+                    content_type=CONTENT_TYPE,
+                    correlation_id=properties.correlation_id,
+                    type=reply.type,
+                ),
+            )
+        channel.basic_ack(tag)  # C14: after the reply
+        del self._held[tag]
+        self._close_when_idle()
+
+    # -- stopping (C17) --------------------------------------------------------------------------------
+
+    def _on_signal(self, descriptor: int, _events: int) -> None:
+        self._loop.remove_handler(descriptor)
+        log.info("stopping: finishing what is being computed")
+        self._stopping = True
+        if self._attempt is not None:
+            self._attempt.abort()
+        elif self._consumer_tag is None:
+            self._loop.stop()
+        else:
+            self._channel.basic_cancel(self._consumer_tag, callback=self._on_cancelled)
+
+    def _on_cancelled(self, _frame: Any) -> None:
+        # what no thread has begun goes back to the queue when the connection closes
+        self._held = {tag: held for tag, held in self._held.items() if not held.cancel()}
+        self._close_when_idle()
+
+    def _close_when_idle(self) -> None:
+        if self._stopping and not self._held and self._connection.is_open:
+            self._connection.close()
+
+    # -- connecting: each step of setting up is the callback of the one before ---------------------------
+
+    def _connect(self) -> None:
+        self._attempt = pika.SelectConnection.create_connection(
+            self._brokers, on_done=self._on_attempt_done, custom_ioloop=self._loop
+        )
+
+    def _on_attempt_done(self, result: Any) -> None:
+        self._attempt = None
+        if isinstance(result, Exception):
+            self._on_connection_lost(None, result)
+        else:
+            self._connection = result
+            self._connection.add_on_close_callback(self._on_connection_lost)
+            self._connection.channel(on_open_callback=self._on_channel_open)
+
+    def _on_channel_open(self, channel: Any) -> None:
+        self._channel = channel
+        self._channel.add_on_close_callback(self._on_channel_closed)
+        # somebody deleted the request queue: begin again, which declares it
+        self._channel.add_on_cancel_callback(lambda _frame: self._channel.close())
+        self._channel.queue_declare(
+            self._options.queue,
+            durable=True,
+            arguments=queue_arguments(self._options.queue_type),
+            callback=self._on_queue_declared,
+        )
+
+    def _on_queue_declared(self, _frame: Any) -> None:
+        self._channel.basic_qos(
+            prefetch_count=self._options.prefetch, callback=self._on_prefetch_set
+        )
+
+    def _on_prefetch_set(self, _frame: Any) -> None:
+        self._consumer_tag = self._channel.basic_consume(
+            self._options.queue, self._on_request, callback=self._on_consuming
+        )
+
+    def _on_consuming(self, _frame: Any) -> None:
+        self._delay = RECONNECT_DELAY
+        print(READY_LINE, flush=True)
+
+    def _on_channel_closed(self, _channel: Any, error: Exception) -> None:
+        if self._connection.is_open:  # only the channel was closed: begin again from the start
+            self._channel_error = error
+            self._connection.close()
+
+    def _on_connection_lost(self, _connection: Any, error: Exception) -> None:
+        error, self._channel_error = self._channel_error or error, None
+        self._consumer_tag = None
+        for held in self._held.values():
+            held.cancel()
+        self._held.clear()
+        if self._stopping:
+            self._loop.stop()
+        elif refused := refusal(error):
+            log.error("the broker refused: %r", refused)
+            self._exit_code = EXIT_REFUSED
+            self._loop.stop()
+        else:
+            log.warning("no connection (%s), next attempt in %.2f s", describe(error), self._delay)
+            self._loop.call_later(self._delay, self._connect)
+            self._delay = min(2 * self._delay, MAX_RECONNECT_DELAY)
+
+
+if __name__ == "__main__":
+    sys.exit(FibonacciRpcServer(parse_server_options("raw_pika")).run())
