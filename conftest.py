@@ -93,7 +93,9 @@ def url(broker: PrivateBroker | ExternalBroker) -> str:
 def channel(url: str) -> Iterator[Any]:
     """A channel of a neutral AMQP client, for messages that no client or server of ours would send."""
     connection = pika.BlockingConnection(pika.URLParameters(url))
-    yield connection.channel()
+    channel = connection.channel()
+    channel.confirm_delivery()  # what was published is in its queue
+    yield channel
     if connection.is_open:
         connection.close()
 

@@ -54,7 +54,7 @@ venv() {
     "$python" -m venv --clear .venv
     # constraints.txt is the whole closure, so there is nothing to resolve; `pip check` says if it was not.
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement constraints.txt
-    .venv/bin/python -m pip check >&2
+    broken=$(.venv/bin/python -m pip check) || fail "$broken"
     echo "$stamp" >.venv/stamp
 }
 

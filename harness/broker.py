@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from glob import glob
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,8 @@ from typing import Any, NamedTuple, Self
 from harness import guardian
 from harness.program import Program
 
-# Where packages put the plain programs. Debian's wrapper in /usr/sbin changes the user.
+# Packages put a wrapper into /usr/sbin, which changes the user, and the program itself elsewhere.
+WRAPPERS = ["/usr/sbin", "/sbin"]
 PLACES = [
     "/usr/lib/rabbitmq/bin",
     "/usr/lib/rabbitmq/lib/*/sbin",
@@ -34,8 +36,8 @@ PLACES = [
     "/usr/local/lib/erlang/erts-*/bin",
 ]
 
-# Dirty I/O schedulers that sleep at once make a boot, which reads some 300 files, take 6.5 s instead
-# of 3.7 s. The schedulers that carry messages keep RabbitMQ's own settings.
+# By default the threads that read files sleep between any two reads: a boot, which reads hundreds,
+# took 6.5 s instead of 3.7. The threads that carry messages keep RabbitMQ's own settings.
 ERLANG_FLAGS = "-kernel inet_dist_use_interface {127,0,0,1} +sbwtdio very_short"
 
 
@@ -159,7 +161,13 @@ class PrivateBroker:
         return self._program.pid
 
     def start(self) -> None:
-        """Start the node and wait until it serves; RuntimeError, with its log's end, if not."""
+        """Start the node and wait until it serves; RuntimeError, with its log's end, if not.
+
+        A node that runs is left alone.
+        """
+        if self._program is not None and self._program.running:
+            return
+        self.kill()  # a node that died by itself may have left helpers
         if self._directory is None:
             self._directory = self._new_directory()
         self._distribution.start()
@@ -179,10 +187,8 @@ class PrivateBroker:
     def stop(self, timeout: float = 10.0) -> None:
         """Stop the node politely, after `timeout` seconds by force. Idempotent."""
         if self._program is not None and self._program.running:
-            try:
+            with suppress(TimeoutError):
                 self._program.terminate(timeout)
-            except TimeoutError:
-                pass
             self._program.kill()
 
     def kill(self) -> None:
@@ -335,10 +341,13 @@ def free_port() -> int:
 
 
 def find_program(name: str) -> str:
-    """Return the path of a program of RabbitMQ or Erlang; raises BrokerNotInstalled."""
-    places = [place for pattern in PLACES for place in sorted(glob(pattern))]
-    path = os.pathsep.join([*places, os.environ.get("PATH", os.defpath)])
-    if found := shutil.which(name, path=path):
+    """Return the path of a program of RabbitMQ or Erlang; $PATH comes before packages.
+
+    Raises BrokerNotInstalled.
+    """
+    path = [place for place in os.get_exec_path() if place.rstrip("/") not in WRAPPERS]
+    path += [place for pattern in PLACES for place in sorted(glob(pattern))]
+    if found := shutil.which(name, path=os.pathsep.join(path)):
         return found
     raise BrokerNotInstalled(name)
 

@@ -37,8 +37,13 @@ class Cluster:
             f"cluster_formation.classic_config.nodes.{number}": node.node
             for number, node in enumerate(self.nodes, start=1)
         }
+        discovery = {
+            "cluster_formation.peer_discovery_backend": "classic_config",
+            # Milliseconds: the first node looks ten times for one to join, while the rest wait.
+            "cluster_formation.discovery_retry_interval": "100",
+        }
         for node in self.nodes:
-            node.config |= {"cluster_formation.peer_discovery_backend": "classic_config"} | peers
+            node.config |= discovery | peers
         self._running = ExitStack()
 
     @property

@@ -1,8 +1,8 @@
 """A small process that outlives this one for a moment, to clear away what it leaves behind.
 
-It reads a pipe that only this process can write to. However this process ends, SIGKILL included, the
-pipe ends with it; the guardian then kills the processes it was told of and removes the directories.
-This file runs as a program too, and therefore imports nothing of the project.
+It reads a pipe that only this process can write to. However this process ends, SIGKILL included,
+the pipe ends with it; the guardian then kills the processes it was told of and removes the
+directories. This file runs as a program too, and therefore imports nothing of the project.
 """
 
 import functools
@@ -10,13 +10,16 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 import psutil
 
 T = TypeVar("T")
+
+_one_at_a_time = threading.Lock()
 
 
 def family(leader: int) -> set[psutil.Process]:
@@ -66,23 +69,23 @@ def watch_directory(path: Path) -> None:
 
 
 def _tell(line: str) -> None:
-    pipe = _guardian()
-    pipe.write(line + "\n")
-    pipe.flush()
+    with _one_at_a_time:
+        os.write(_guardian(), f"{line}\n".encode())
 
 
 @functools.cache
-def _guardian() -> IO[str]:
+def _guardian() -> int:
+    """Start the guardian and return the end of the pipe to write to, which nobody else inherits."""
+    reader, writer = os.pipe()
     guardian = subprocess.Popen(
         [sys.executable, "-P", __file__],
-        stdin=subprocess.PIPE,
+        stdin=reader,
         stdout=subprocess.DEVNULL,
-        text=True,
         start_new_session=True,  # else Ctrl-C in a terminal would kill the guardian as well
     )
-    assert guardian.stdin is not None
-    guardian.returncode = 0  # never reaped here, so no "still running" warning at the end
-    return guardian.stdin
+    os.close(reader)
+    guardian.returncode = 0  # it is never waited for; this spares a warning about that
+    return writer
 
 
 def _session(pid: int) -> int | None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 from harness import guardian
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +67,8 @@ class Program:
 
         Raises RuntimeError, with the output so far, when the line does not come.
         """
+        if self.running:
+            raise RuntimeError(self._complaint("runs already"))
         self._lines, self._ended = [], False
         self._process = subprocess.Popen(
             self.command,
@@ -151,7 +155,9 @@ class Program:
         """SIGKILL the program and its children, and wait until they have gone. Idempotent."""
         if self._process is None:
             return
-        guardian.kill_family(self._process.pid)
+        # An id that is in use after the program's end is another process's by now.
+        if self.running or not psutil.pid_exists(self._process.pid):
+            guardian.kill_family(self._process.pid)
         self._process.wait()
         guardian.forget_process(self._process.pid)
 
@@ -166,10 +172,11 @@ class Program:
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            with self._changed:
-                self._lines.append(line)
-                self._changed.notify_all()
+        with process.stdout:
+            for line in process.stdout:
+                with self._changed:
+                    self._lines.append(line)
+                    self._changed.notify_all()
         with self._changed:
             self._ended = True
             self._changed.notify_all()

@@ -46,8 +46,8 @@ class Proxy:
         self._links: set[_Link] = set()
         self._changed = threading.Condition()  # guards _links, for the readers in other threads
         self._server: asyncio.Server | None = None
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        self._loop: asyncio.AbstractEventLoop
+        self._thread: threading.Thread
 
     @classmethod
     def for_url(cls, url: str) -> Self:
@@ -57,6 +57,8 @@ class Proxy:
         return cls(parts.hostname or "localhost", port, url=url)
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
         self._run(self._listen())
         return self

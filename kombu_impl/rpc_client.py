@@ -113,7 +113,7 @@ class FibonacciRpcClient:
         properties = message.properties
         self._pending.on_reply(
             properties.get("correlation_id"),
-            message.body,
+            message.body or b"",  # py-amqp makes an empty body a str
             message.content_type,
             properties.get("type"),
         )

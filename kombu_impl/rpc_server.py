@@ -84,7 +84,8 @@ class FibonacciRpcServer:
         expiration = message.properties.get("expiration")
         # C5: counted from the delivery, on this machine's own clock, so that no two clocks must agree
         if not expiration or time.monotonic() - received < int(expiration) / 1000:
-            reply = answer(self._options.function, message.body, message.content_type)
+            body = message.body or b""  # py-amqp makes an empty body a str
+            reply = answer(self._options.function, body, message.content_type)
         with self._lock:
             if self._held.pop(message, None) is None:
                 return  # C11: the connection was lost; the broker has given the request to somebody else

@@ -55,7 +55,7 @@ class FibonacciRpcClient:
             fail_fast=fail_fast,
             ask_for_consumers=lambda: self._loop.add_callback_threadsafe(self._count_consumers),
         )
-        self._attempt: Any = None
+        self._connecting = False
         self._connection: Any = None
         self._channel: Any = None
         self._channel_error: Exception | None = None
@@ -145,21 +145,24 @@ class FibonacciRpcClient:
                 self._abort()
             else:
                 break
-        self._abort()
         self._loop.close()
 
     def _connect(self) -> None:
-        self._attempt = pika.SelectConnection.create_connection(
+        self._connecting = True
+        pika.SelectConnection.create_connection(
             self._brokers, on_done=self._on_attempt_done, custom_ioloop=self._loop
         )
 
     def _on_attempt_done(self, result: Any) -> None:
-        self._attempt = None
+        self._connecting = False
         if isinstance(result, Exception):
             self._on_connection_lost(None, result)
+            return
+        self._connection = result
+        self._connection.add_on_close_callback(self._on_connection_lost)
+        if self._closing:
+            self._disconnect()
         else:
-            self._connection = result
-            self._connection.add_on_close_callback(self._on_connection_lost)
             self._connection.channel(on_open_callback=self._on_channel_open)
 
     def _on_channel_open(self, channel: Any) -> None:
@@ -224,10 +227,10 @@ class FibonacciRpcClient:
 
     def _disconnect(self) -> None:
         self._closing = True
-        self._loop.call_later(CLOSE_TIMEOUT, self._loop.stop)
-        if self._attempt is not None:
-            self._attempt.abort()
-        elif self._connection is not None and self._connection.is_open:
+        if self._connecting:
+            return  # pika cannot abort an attempt in its handshake; it ends within CONNECT_TIMEOUT
+        if self._connection is not None and self._connection.is_open:
+            self._loop.call_later(CLOSE_TIMEOUT, self._abort)
             self._connection.close()
         else:
             self._loop.stop()

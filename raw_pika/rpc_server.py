@@ -36,7 +36,7 @@ class FibonacciRpcServer:
         self._brokers = [parameters(each, options.heartbeat) for each in options.urls]
         self._pool = ThreadPoolExecutor(options.concurrency, thread_name_prefix="compute")
         self._held: dict[int, Future[None]] = {}  # delivered and not acknowledged, by delivery tag
-        self._attempt: Any = None
+        self._connecting = False
         self._connection: Any = None
         self._channel: Any = None
         self._channel_error: Exception | None = None
@@ -98,12 +98,12 @@ class FibonacciRpcServer:
         self._loop.remove_handler(descriptor)
         log.info("stopping: finishing what is being computed")
         self._stopping = True
-        if self._attempt is not None:
-            self._attempt.abort()
-        elif self._consumer_tag is None:
-            self._loop.stop()
-        else:
+        if self._consumer_tag is not None:
             self._channel.basic_cancel(self._consumer_tag, callback=self._on_cancelled)
+        elif self._connection is not None and self._connection.is_open:
+            self._connection.close()
+        elif not self._connecting:
+            self._loop.stop()
 
     def _on_cancelled(self, _frame: Any) -> None:
         # what no thread has begun goes back to the queue when the connection closes
@@ -117,17 +117,21 @@ class FibonacciRpcServer:
     # -- connecting: each step of setting up is the callback of the one before ---------------------------
 
     def _connect(self) -> None:
-        self._attempt = pika.SelectConnection.create_connection(
+        self._connecting = True
+        pika.SelectConnection.create_connection(
             self._brokers, on_done=self._on_attempt_done, custom_ioloop=self._loop
         )
 
     def _on_attempt_done(self, result: Any) -> None:
-        self._attempt = None
+        self._connecting = False
         if isinstance(result, Exception):
             self._on_connection_lost(None, result)
+            return
+        self._connection = result
+        self._connection.add_on_close_callback(self._on_connection_lost)
+        if self._stopping:
+            self._connection.close()
         else:
-            self._connection = result
-            self._connection.add_on_close_callback(self._on_connection_lost)
             self._connection.channel(on_open_callback=self._on_channel_open)
 
     def _on_channel_open(self, channel: Any) -> None:

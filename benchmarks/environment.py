@@ -1,0 +1,40 @@
+"""What a run was made on: the broker's and the libraries' versions, and the machine."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from benchmarks.floor.wire import Connection
+from harness.broker import ExternalBroker, PrivateBroker
+
+LIBRARIES = ("pika", "kombu", "amqp", "celery", "pamqp", "pytest-benchmark")
+
+
+def describe(broker: PrivateBroker | ExternalBroker) -> dict[str, Any]:
+    """Return what everybody who reads the figures has to know."""
+    connection = Connection(broker.url)
+    server = connection.server_properties
+    connection.close()
+    return {
+        "rabbitmq": str(server.get("version")),
+        "erlang": str(server.get("platform", "")).removeprefix("Erlang/OTP "),
+        "private_broker": isinstance(broker, PrivateBroker),
+        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
+        "python": platform.python_version(),
+        "cpus": _cpus(),
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):  # what this process may use, not what the machine has
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

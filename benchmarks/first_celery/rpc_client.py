@@ -1,0 +1,45 @@
+"""A client that sends with `.delay()` and waits with `.get()`."""
+
+from collections import deque
+from collections.abc import Iterator
+
+from benchmarks.first_celery.app import make_app
+from contract import fib
+from contract.address import broker_urls
+
+
+class FibonacciRpcClient:
+    """The task, called from one thread."""
+
+    def __init__(
+        self, url: str | None = None, *, queue: str = "rpc_queue", queue_type: str = "classic"
+    ) -> None:
+        self._app = make_app(broker_urls(url)[0], queue, fib)
+        self._task = self._app.tasks["fib"]
+
+    def call(self, n: int) -> int:
+        """Return fib(n)."""
+        answer: int = self._task.delay(n).get()
+        return answer
+
+    def call_many(self, numbers: Iterator[int], window: int) -> list[int]:
+        """Return fib of each number: send with `.delay()` until `window` are out, then `.get()` the oldest."""
+        out = deque(self._task.delay(n) for n in _first(numbers, window))
+        answers = []
+        while out:
+            answers.append(out.popleft().get())
+            out.extend(self._task.delay(n) for n in _first(numbers, 1))
+        return answers
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._app.backend.result_consumer.stop()
+        self._app.close()
+
+
+def _first(numbers: Iterator[int], count: int) -> Iterator[int]:
+    for _ in range(count):
+        n = next(numbers, None)
+        if n is None:
+            return
+        yield n

@@ -1,0 +1,165 @@
+"""Servers and clients of the rows, on the run's broker. A server is started once and serves every question it fits."""
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+
+import pika
+import psutil
+
+from benchmarks.measure import Sample, warm_up, with_cpu
+from benchmarks.rows import Client, package
+from harness.broker import ExternalBroker, PrivateBroker
+from harness.guardian import family
+from harness.server import ServerProcess
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a row's server is run."""
+
+    row: str
+    prefetch: int = 1
+    queue_type: str = "classic"
+    function: str | None = None
+
+
+class Service:
+    """A request queue, and the servers that consume it."""
+
+    def __init__(self, setting: Setting, url: str) -> None:
+        self.setting = setting
+        self.url = url
+        self.queue = f"bench-{uuid.uuid4().hex[:12]}"
+        self._servers: list[ServerProcess] = []
+        self._processes: list[psutil.Process] | None = None
+
+    def start(self) -> float:
+        """Start one more server. Returns the seconds until it was ready."""
+        server = ServerProcess(
+            package(self.setting.row),
+            self.url,
+            queue=self.queue,
+            prefetch=self.setting.prefetch,
+            queue_type=self.setting.queue_type,
+            function=self.setting.function,
+        )
+        began = time.perf_counter()
+        server.start()
+        elapsed = time.perf_counter() - began
+        self._servers.append(server)
+        self._processes = None
+        return elapsed
+
+    def stop_one(self) -> None:
+        """Stop the server that was started last, politely."""
+        server = self._servers.pop()
+        self._processes = None
+        with suppress(TimeoutError):
+            server.terminate(timeout=5)
+        server.kill()
+
+    def close(self) -> None:
+        """Kill the servers and delete the queue."""
+        for server in self._servers:
+            server.kill()
+        self._servers.clear()
+        with suppress(Exception), pika.BlockingConnection(pika.URLParameters(self.url)) as c:
+            c.channel().queue_delete(self.queue)
+
+    @property
+    def size(self) -> int:
+        """How many servers there are."""
+        return len(self._servers)
+
+    @property
+    def processes(self) -> list[psutil.Process]:
+        """The servers, with their children if they have any."""
+        if self._processes is None:  # looking for children takes milliseconds
+            self._processes = [each for server in self._servers for each in family(server.pid)]
+        return self._processes
+
+    @property
+    def pids(self) -> list[int]:
+        """The same, as process ids."""
+        return [each.pid for each in self.processes]
+
+    @property
+    def memory(self) -> int:
+        """Bytes of resident memory, all servers together."""
+        return sum(each.memory_info().rss for each in self.processes)
+
+
+class Rig:
+    """What all questions of a run share."""
+
+    def __init__(self, broker: PrivateBroker | ExternalBroker) -> None:
+        self.url = broker.url
+        self._broker_pids = [broker.pid] if isinstance(broker, PrivateBroker) else []
+        self._services: dict[Setting, Service | Exception] = {}
+
+    def serve(self, settings: Iterable[Setting]) -> None:
+        """Start the servers that do not run yet, as many at once as there are processors."""
+        new = [each for each in dict.fromkeys(settings) if each not in self._services]
+        with ThreadPoolExecutor(psutil.cpu_count() or 1) as pool:
+            self._services.update(zip(new, pool.map(self._start, new), strict=True))
+
+    def _start(self, setting: Setting) -> Service | Exception:
+        service = Service(setting, self.url)
+        try:
+            service.start()
+        except Exception as error:  # it voids this row, not the others
+            return error
+        return service
+
+    def service(self, setting: Setting) -> Service:
+        """Return the running server for a setting.
+
+        Raises:
+            RuntimeError: it could not be started.
+        """
+        self.serve([setting])
+        found = self._services[setting]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def client(self, setting: Setting) -> Client:
+        """Return a new client for a setting's server."""
+        return Client(
+            setting.row, self.url, self.service(setting).queue, queue_type=setting.queue_type
+        )
+
+    @contextmanager
+    def clients(self, settings: Iterable[Setting]) -> Iterator[Callable[[Setting], Client]]:
+        """Start what servers are needed; yield a function that returns the one client for a setting."""
+        wanted = list(settings)
+        self.serve(wanted)
+        opened: dict[Setting, Client] = {}
+        with ExitStack() as stack:
+
+            def client(setting: Setting) -> Client:
+                if setting not in opened:
+                    opened[setting] = stack.enter_context(self.client(setting))
+                return opened[setting]
+
+            yield client
+
+    def slot(self, setting: Setting, client: Client, take: Callable[[Client], Sample]) -> Sample:
+        """Take one slot of a row: warm up, measure, and note who used how much processor time."""
+        warm_up(client)
+        pids = {"client": [os.getpid()], "server": self.service(setting).pids}
+        if self._broker_pids:
+            pids["broker"] = self._broker_pids
+        return with_cpu(lambda: take(client), pids)
+
+    def close(self) -> None:
+        """End everything."""
+        for service in self._services.values():
+            if isinstance(service, Service):
+                service.close()
+        self._services.clear()

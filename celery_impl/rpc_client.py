@@ -1,0 +1,271 @@
+"""A client on Celery's task protocol and its `rpc://` result backend, drained by a thread of its own.
+
+What Celery does here: it builds and publishes the task message, and gives the backend that consumes results.
+What it leaves to you: its own results belong to the thread that sent the task, wait in steps of a second and
+never give up an abandoned call; a lost connection makes them deaf. So the receiving thread is written out
+here: results resolve futures, and both connections are rebuilt together.
+"""
+
+import json
+import logging
+import selectors
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from kombu import Producer
+
+from celery_impl.app import (
+    MAX_RECONNECT_DELAY,
+    RECONNECT_DELAY,
+    TASK,
+    describe,
+    drain,
+    drop,
+    hang_up,
+    make_app,
+    open_connection,
+    refusal,
+)
+from contract.address import broker_urls
+from contract.errors import RpcAccessRefused, RpcConnectionLost
+from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
+from contract.programs import run_client
+from contract.wire import encode_request
+
+log = logging.getLogger(__name__)
+
+
+class FibonacciRpcClient:
+    """The contract's `RpcClient` on Celery."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        queue: str = "rpc_queue",
+        timeout: float = 10.0,
+        fail_fast: bool = False,
+        heartbeat: int = 30,
+        queue_type: str = "classic",
+    ) -> None:
+        self._urls = broker_urls(url)
+        self._heartbeat = heartbeat
+        self._timeout = check_timeout(timeout)
+        self._app = make_app(queue, queue_type, heartbeat)
+        self._queue = self._app.amqp.queues[queue]
+        self._pending = PendingCalls(
+            fail_fast=fail_fast, ask_for_consumers=self._ask_for_consumers
+        )
+        self._app.backend.result_consumer.pending = self._pending
+        self._lock = threading.Lock()  # held by whoever uses the producer's connection
+        self._producer: Any = None  # None until requests can be sent
+        self._callback_queue = ""
+        self._connections: list[Any] = []  # kombu's: one to consume, one to publish
+        self._links: list[Any] = []  # and py-amqp's below them
+        self._publish_error: Exception | None = None
+        self._asked = False
+        self._delay = RECONNECT_DELAY
+        self._called = threading.Event()  # set by a call that found no connection
+        self._closing = threading.Event()
+        self._wake, self._wakened = socket.socketpair()
+        self._wake.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name="rpc-celery", daemon=True)
+        self._thread.start()
+
+    def call(self, n: int, *, timeout: float | None = None) -> int:
+        """See `contract.RpcClient.call`."""
+        future = self.submit(n, timeout=timeout)
+        try:
+            return future.result()  # always ends: its deadline is watched
+        finally:
+            future.cancel()  # C7: for a wait that Ctrl-C cut short
+
+    def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
+        """See `contract.RpcClient.submit`."""
+        call = self._pending.add(encode_request(n), self._timeout if timeout is None else timeout)
+        if self._lock.acquire(timeout=max(0, call.remaining)):
+            try:
+                self._publish(call)
+            finally:
+                self._lock.release()
+        return call.future
+
+    def _publish(self, call: PendingCall) -> None:
+        if call.sent or call.future.done():
+            return
+        if self._producer is None:  # C12: it waits, and is sent once the connection is up
+            self._called.set()
+            return
+        call.sent = True
+        self._pending.count("sent")
+        log.debug("-> request %s: %r", call.correlation_id, call.body)
+        amqp = self._app.amqp
+        # What `Task.apply_async` does in the end, without an AsyncResult that somebody must forget().
+        message = amqp.create_task_message(
+            call.correlation_id,
+            TASK,
+            (json.loads(call.body),),
+            reply_to=self._callback_queue,
+            argsrepr="",
+            kwargsrepr="",
+        )
+        # 13 of its 19 headers are empty; written and read, they cost XX us
+        headers = {name: value for name, value in message.headers.items() if value}
+        message = message._replace(headers=headers)
+        try:
+            amqp.send_task_message(
+                self._producer,
+                TASK,
+                message,
+                queue=self._queue,
+                declare=[],
+                # C5: not Celery's `expires`, a time of day that a worker compares with its own clock
+                expiration=max(0, call.remaining),
+                retry=False,
+            )
+        except Exception as error:
+            self._producer = None
+            self._publish_error = error
+            self._wake_up()
+
+    @property
+    def stats(self) -> Stats:
+        """See `contract.RpcClient.stats`."""
+        return self._pending.stats
+
+    def close(self) -> None:
+        """See `contract.RpcClient.close`."""
+        self._pending.close()
+        self._closing.set()
+        self._called.set()
+        self._wake_up()
+        if threading.current_thread() is not self._thread:  # a callback of a future may be
+            self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        type_: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- in the receiving thread -----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._connect()
+                self._receive()
+            except Exception as error:
+                self._on_connection_lost(error)
+        for link in self._links:
+            hang_up(link)
+        self._disconnect()
+        self._wake.close()
+        self._wakened.close()
+
+    def _connect(self) -> None:
+        # Two, as Celery has it: one is read by this thread while others publish on the other.
+        for _ in range(2):
+            self._connections.append(open_connection(self._app, self._urls, self._heartbeat))
+        self._links = [connection.connection for connection in self._connections]
+        channel = self._connections[1].default_channel
+        self._bound_queue = self._queue(channel)
+        self._declare_request_queue()
+        self._callback_queue = self._app.backend.result_consumer.start(self._connections[0])
+        self._links[0].sock.settimeout(0)  # else py-amqp switches to this and back 4 times for a reply
+        self._delay = RECONNECT_DELAY
+        self._pending.connected()
+        with self._lock:
+            self._publish_error = None
+            self._producer = Producer(channel, auto_declare=False)
+            for call in self._pending.unsent():
+                self._publish(call)
+
+    def _receive(self) -> None:
+        consuming, producing = self._links
+        tick = self._heartbeat / 4  # seconds; py-amqp sends one when half the interval is over
+        next_tick = time.monotonic() + tick
+        with selectors.DefaultSelector() as selector:
+            selector.register(consuming.sock, selectors.EVENT_READ, self._on_replies)
+            selector.register(producing.sock, selectors.EVENT_READ, self._on_producer)
+            selector.register(self._wakened, selectors.EVENT_READ, self._on_wake_up)
+            while not self._closing.is_set():
+                for key, _ in selector.select(max(0, next_tick - time.monotonic())):
+                    key.data()
+                if time.monotonic() >= next_tick:
+                    next_tick += tick
+                    self._check_heartbeats()
+
+    def _on_replies(self) -> None:
+        drain(self._links[0])
+
+    def _on_producer(self) -> None:
+        with self._lock:
+            drain(self._links[1])
+
+    def _on_wake_up(self) -> None:
+        self._wakened.recv(1024)
+        if self._publish_error is not None:
+            raise self._publish_error
+        if self._asked:
+            self._asked = False
+            with self._lock:
+                count = self._declare_request_queue()
+            self._pending.consumers_counted(count)
+
+    def _check_heartbeats(self) -> None:
+        self._links[0].heartbeat_tick()
+        with self._lock:
+            self._links[1].heartbeat_tick()
+
+    def _declare_request_queue(self) -> int:
+        # C6: by the client too, so that a request sent before the first server starts is kept for it;
+        # declaring again answers with the number of consumers, and makes a deleted queue anew
+        return int(self._bound_queue.queue_declare().consumer_count)
+
+    def _on_connection_lost(self, error: Exception) -> None:
+        with self._lock:
+            self._producer = None
+        self._disconnect()
+        if self._closing.is_set():
+            return
+        if refusal(error):  # no retry loop: the next call tries again
+            self._called.clear()
+            self._pending.fail_all(RpcAccessRefused(f"the broker refused: {describe(error)}"))
+            self._called.wait()
+        else:
+            self._pending.fail_sent(RpcConnectionLost(f"connection lost: {describe(error)}"))
+            log.warning("no connection (%s), next attempt in %.2f s", describe(error), self._delay)
+            self._closing.wait(self._delay)
+            self._delay = min(2 * self._delay, MAX_RECONNECT_DELAY)
+
+    def _disconnect(self) -> None:
+        for connection in self._connections:
+            drop(connection)
+        self._connections, self._links = [], []
+
+    def _ask_for_consumers(self) -> None:
+        if self._producer is None:
+            self._pending.consumers_counted(0)
+        else:
+            self._asked = True
+            self._wake_up()
+
+    def _wake_up(self) -> None:
+        with suppress(OSError):  # full: it is awake; closed: it has ended
+            self._wake.send(b"x")
+
+
+if __name__ == "__main__":
+    sys.exit(run_client("celery_impl", FibonacciRpcClient))

@@ -1,0 +1,345 @@
+"""C1 to C8: what a caller gets, and when."""
+
+import asyncio
+import random
+import threading
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Connect, Serve
+from contract import (
+    MAX_N,
+    RpcClient,
+    RpcClosed,
+    RpcError,
+    RpcServerUnavailable,
+    RpcTimeout,
+    fib,
+)
+from harness.broker import PrivateBroker
+from tests.waiting import wait_until
+
+LATE = 1.5  # seconds: how late a deadline may be noticed when other work keeps the machine busy
+
+
+def ended(future: "Future[int]") -> threading.Event:
+    """Return an event that is set when the future ends, without anybody waiting on the future."""
+    event = threading.Event()
+    future.add_done_callback(lambda _: event.set())
+    return event
+
+
+# -- C1, C2, C3 -----------------------------------------------------------------------------------------
+
+
+def test_results_are_exact(serve: Serve, client: RpcClient) -> None:
+    """C1: the exact int for every n in range, the ends included."""
+    serve()
+    numbers = [0, 1, 2, 30, 93, 94, MAX_N - 1, MAX_N, *random.Random(1).sample(range(MAX_N), 40)]
+    for n in numbers:
+        result = client.call(n)
+        assert type(result) is int
+        assert result == fib(n)
+
+
+def test_replies_find_their_calls(serve: Serve, client: RpcClient) -> None:
+    """C2: any number of calls in flight, every caller gets its own answer."""
+    serve(prefetch=20)
+    futures = {n: client.submit(n % 300) for n in range(1000)}
+    assert {n: future.result() for n, future in futures.items()} == {n: fib(n % 300) for n in futures}
+
+
+def test_replies_in_any_order(serve: Serve, client: RpcClient) -> None:
+    """C2: a reply that overtakes another resolves its own call."""
+    serve(function="harness.functions:slow", concurrency=3)
+    client.call(0)
+    submitted = [client.submit(milliseconds) for milliseconds in (900, 450, 1)]
+    order = [future.result() for future in as_completed(submitted)]
+    assert order == [1, 450, 900]
+    assert [future.result() for future in submitted] == [900, 450, 1]
+
+
+def test_one_callback_queue(
+    serve: Serve, connect: Connect, private_broker: PrivateBroker
+) -> None:
+    """C2: one callback queue per client, declared once."""
+
+    def queues() -> set[str]:
+        return {row["name"] for row in private_broker.table("queues", "name")}
+
+    before = queues()
+    serve()
+    client = connect()
+    client.call(1)
+    first = queues() - before
+    for n in range(50):
+        client.call(n)
+    assert queues() - before == first
+    assert len(first) == 2  # the request queue, and the client's
+
+
+def test_threads_share_a_client(serve: Serve, client: RpcClient) -> None:
+    """C3: eight threads on one client."""
+    serve(prefetch=10)
+
+    def work(thread: int) -> list[int]:
+        return [client.call(10 * n + thread) for n in range(40)]
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(work, range(8)))
+    assert results == [[fib(10 * n + thread) for n in range(40)] for thread in range(8)]
+
+
+def test_standard_futures(serve: Serve, client: RpcClient) -> None:
+    """C2: the futures are the standard library's: wait, callbacks and asyncio work with them."""
+    serve()
+    seen: list[int] = []
+    future = client.submit(10)
+    assert isinstance(future, Future)
+    future.add_done_callback(lambda done: seen.append(done.result()))
+    done, _ = wait([future, client.submit(11)], return_when=FIRST_COMPLETED, timeout=20)
+    assert done
+
+    async def several() -> list[int]:
+        return await asyncio.gather(*(asyncio.wrap_future(client.submit(n)) for n in (7, 8, 9)))
+
+    assert asyncio.run(several()) == [13, 21, 34]
+    wait_until(lambda: seen == [55], "the callback to run")
+
+
+def test_submit_from_a_callback(serve: Serve, client: RpcClient) -> None:
+    """C3: a future's callback may send the next request."""
+    serve()
+    second: Future[int] = Future()
+
+    def chain(first: "Future[int]") -> None:
+        client.submit(first.result()).add_done_callback(lambda f: second.set_result(f.result()))
+
+    client.submit(10).add_done_callback(chain)
+    assert second.result(timeout=20) == fib(55)
+
+
+# -- C4, C5, C6 -----------------------------------------------------------------------------------------
+
+
+def test_timeout(serve: Serve, client: RpcClient) -> None:
+    """C4: at its deadline a call fails with RpcTimeout, not before; the client goes on working."""
+    serve(function="harness.functions:slow")
+    client.call(0)
+    begun = time.monotonic()
+    with pytest.raises(RpcTimeout) as caught:
+        client.call(1500, timeout=0.5)
+    assert 0.5 <= time.monotonic() - begun < 0.5 + LATE
+    assert isinstance(caught.value, TimeoutError)
+    assert not isinstance(caught.value, RpcServerUnavailable)
+    assert client.call(3) == 3
+    assert client.stats.timed_out == 1
+
+
+def test_timeout_that_nobody_waits_for(serve: Serve, client: RpcClient) -> None:
+    """C4: a deadline ends the future also when no thread waits on it."""
+    serve(function="harness.functions:slow")
+    begun = time.monotonic()
+    future = client.submit(2000, timeout=0.4)
+    assert ended(future).wait(0.4 + LATE)
+    assert time.monotonic() - begun >= 0.4
+    assert isinstance(future.exception(), RpcTimeout)
+
+
+def test_deadlines_of_many_calls(serve: Serve, client: RpcClient) -> None:
+    """C4: each call has its own deadline, whatever the order they were made in."""
+    serve(function="harness.functions:slow")
+    client.call(0)
+    client.submit(1500)
+    begun = time.monotonic()
+    timeouts = [0.9, 0.3, 0.6]
+    ends: dict[float, float] = {}
+
+    def note(timeout: float) -> Any:
+        return lambda _: ends.setdefault(timeout, time.monotonic() - begun)
+
+    futures = [client.submit(1, timeout=timeout) for timeout in timeouts]
+    for timeout, future in zip(timeouts, futures, strict=True):
+        future.add_done_callback(note(timeout))
+    wait(futures)
+    wait_until(lambda: len(ends) == 3, "all callbacks")
+    assert sorted(ends, key=lambda timeout: ends[timeout]) == [0.3, 0.6, 0.9]
+    assert all(timeout <= end < timeout + LATE for timeout, end in ends.items())
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), "1", True, 1e9])
+def test_impossible_timeout(client: RpcClient, timeout: Any) -> None:
+    """C4: there is no infinite wait, and a timeout is a number of seconds."""
+    with pytest.raises(ValueError, match="timeout"):
+        client.call(1, timeout=timeout)
+
+
+@pytest.mark.parametrize("timeout", [0, -1.5])
+def test_deadline_in_the_past(client: RpcClient, timeout: float) -> None:
+    """C4: a call whose time was used up before it was made fails at once."""
+    with pytest.raises(RpcTimeout):
+        client.call(1, timeout=timeout)
+
+
+def test_expired_request_leaves_the_queue(
+    client: RpcClient, queue: str, channel: Any
+) -> None:
+    """C5: after the deadline a request does not stay in the queue."""
+    with pytest.raises(RpcTimeout):
+        client.call(1, timeout=0.5)
+
+    def depth() -> int:
+        return int(channel.queue_declare(queue, passive=True).method.message_count)
+
+    wait_until(lambda: depth() == 0, "the queue to be empty")
+
+
+def test_expired_request_is_not_computed(
+    serve: Serve, client: RpcClient, tmp_path: Path
+) -> None:
+    """C5: after the deadline no server computes it, whether it waits in the queue or in the server."""
+    log = tmp_path / "calls"
+    serve(
+        function="harness.functions:slow_logged",
+        prefetch=3,
+        env={"RPC_CALL_LOG": str(log)},
+    )
+    client.call(0)
+    slow = client.submit(1200)
+    hopeless = [client.submit(5, timeout=0.4) for _ in range(6)]
+    assert all(isinstance(future.exception(), RpcTimeout) for future in hopeless)
+    assert slow.result() == 1200
+    assert client.call(1) == 1
+    assert [line.split()[0] for line in log.read_text().splitlines()] == ["0", "1200", "1"]
+
+
+def test_no_server(client: RpcClient) -> None:
+    """C6: with no server the call fails at its deadline, as a kind of timeout."""
+    begun = time.monotonic()
+    with pytest.raises(RpcServerUnavailable):
+        client.call(1, timeout=1.0)
+    assert 1.0 <= time.monotonic() - begun < 1.0 + LATE
+    assert issubclass(RpcServerUnavailable, RpcTimeout)
+
+
+def test_no_server_fails_fast(connect: Connect) -> None:
+    """C6: with fail_fast=True the call fails within a second, not at its deadline."""
+    client = connect(fail_fast=True)
+    begun = time.monotonic()
+    with pytest.raises(RpcServerUnavailable):
+        client.call(1, timeout=20)
+    assert time.monotonic() - begun < 1.0 + LATE
+
+
+def test_fail_fast_with_a_slow_server(serve: Serve, connect: Connect) -> None:
+    """C6: fail_fast asks whether anyone serves, not whether the answer is quick."""
+    serve(function="harness.functions:slow")
+    assert connect(fail_fast=True).call(1800) == 1800
+
+
+def test_server_that_comes_up_in_time(serve: Serve, client: RpcClient) -> None:
+    """C6: a server that comes up before the deadline answers the waiting call."""
+    future = client.submit(30, timeout=40)
+    wait_until(lambda: client.stats.sent == 1, "the request to be sent")
+    serve()
+    assert future.result() == 832040
+
+
+def test_busy_server_is_not_an_absent_one(serve: Serve, client: RpcClient) -> None:
+    """C6: a call that timed out behind another is not told that nobody serves."""
+    serve(function="harness.functions:slow")
+    client.submit(1500)
+    with pytest.raises(RpcTimeout) as caught:
+        client.call(1, timeout=0.7)
+    assert type(caught.value) is RpcTimeout
+
+
+# -- C7, C8 ---------------------------------------------------------------------------------------------
+
+
+def test_cancel(serve: Serve, client: RpcClient) -> None:
+    """C7: cancel() frees the call at once; its reply counts as late."""
+    serve(function="harness.functions:slow")
+    future = client.submit(700)
+    wait_until(lambda: client.stats.sent == 1, "the request to be sent")
+    assert future.cancel()
+    assert client.stats.in_flight == 0
+    assert wait([future], timeout=5).done == {future}
+    wait_until(lambda: client.stats.late == 1, "the late reply")
+    assert client.call(2) == 2
+    assert client.stats.succeeded == 1
+
+
+def test_cancel_is_too_late_after_the_answer(serve: Serve, client: RpcClient) -> None:
+    """C7: an answered call cannot be cancelled, and keeps its answer."""
+    serve()
+    future = client.submit(10)
+    assert future.result() == 55
+    assert not future.cancel()
+    assert future.result() == 55
+
+
+def test_close_fails_what_is_pending(client: RpcClient) -> None:
+    """C8: close() fails pending calls with RpcClosed; later ones too; it may be called again."""
+    futures = [client.submit(n) for n in range(5)]
+    client.close()
+    assert all(isinstance(future.exception(timeout=10), RpcClosed) for future in futures)
+    client.close()
+    with pytest.raises(RpcClosed):
+        client.call(1)
+    with pytest.raises(RpcClosed):
+        client.submit(1)
+
+
+def test_close_leaves_nothing(
+    serve: Serve, connect: Connect, private_broker: PrivateBroker
+) -> None:
+    """C8: no thread, connection, channel or queue of the client's stays behind."""
+
+    def in_broker() -> dict[str, int]:
+        return {
+            what: len(private_broker.table(what, column))
+            for what, column in (("queues", "name"), ("connections", "pid"), ("channels", "pid"))
+        }
+
+    serve()
+    before = in_broker()
+    threads = set(threading.enumerate())
+    for _ in range(3):
+        client = connect()
+        assert client.call(10) == 55
+        assert in_broker()["queues"] > before["queues"]
+        client.close()
+    wait_until(lambda: set(threading.enumerate()) <= threads, "the client's threads to end")
+    wait_until(lambda: in_broker() == before, f"the broker to have {before} again")
+
+
+def test_close_at_any_moment(connect: Connect) -> None:
+    """C8: close() works while the client is still connecting, and without a broker."""
+    threads = set(threading.enumerate())
+    for _ in range(5):
+        connect().close()
+    nowhere = connect(url="amqp://guest:guest@127.0.0.1:1/%2F")
+    future = nowhere.submit(1)
+    nowhere.close()
+    assert isinstance(future.exception(), RpcClosed)
+    wait_until(lambda: set(threading.enumerate()) <= threads, "the clients' threads to end")
+
+
+def test_close_from_a_callback(serve: Serve, client: RpcClient) -> None:
+    """C8: a future's callback may close the client."""
+    serve()
+    closed = threading.Event()
+
+    def close(_: "Future[int]") -> None:
+        client.close()
+        closed.set()
+
+    client.submit(1).add_done_callback(close)
+    assert closed.wait(20)
+    with pytest.raises(RpcError):
+        client.call(1)

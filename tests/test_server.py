@@ -1,0 +1,179 @@
+"""C14 to C19: what a server does with requests, with a long job, when it is told to stop, and beside another."""
+
+import threading
+from concurrent.futures import wait
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Connect, Serve
+from contract import RpcClient, fib
+from harness.broker import PrivateBroker
+from tests.waiting import idle, wait_until
+
+
+def calls(log: Path) -> list[int]:
+    """Return the arguments that were computed, in order."""
+    return [int(line.split()[0]) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """The file in which `harness.functions` notes each call."""
+    return tmp_path / "calls"
+
+
+def logged(log: Path, **options: Any) -> dict[str, Any]:
+    """Return the options of a server that notes its calls and takes n milliseconds for each."""
+    return {
+        "function": "harness.functions:slow_logged",
+        "env": {"RPC_CALL_LOG": str(log)},
+        **options,
+    }
+
+
+def test_request_is_held_until_it_is_answered(
+    serve: Serve, client: RpcClient, queue: str, log: Path, private_broker: PrivateBroker
+) -> None:
+    """C14: a request is acknowledged after its reply: while it is computed, the broker still has it."""
+    serve(**logged(log))
+    future = client.submit(2500)
+    wait_until(lambda: calls(log) == [2500], "the server to compute")
+
+    def unacknowledged() -> int:
+        rows = private_broker.table("queues", "name", "messages_unacknowledged")
+        return next(int(r["messages_unacknowledged"]) for r in rows if r["name"] == queue)
+
+    assert unacknowledged() == 1
+    assert future.result() == 2500
+    wait_until(lambda: unacknowledged() == 0, "the acknowledgement")
+
+
+def test_fair_dispatch(serve: Serve, client: RpcClient, log: Path) -> None:
+    """C15: with the default prefetch one slow request holds back none that an idle server could take."""
+    serve(**logged(log))
+    serve(**logged(log))
+    slow = client.submit(4000)
+    wait_until(lambda: calls(log) == [4000], "one server to be busy")
+    quick = [client.submit(n) for n in range(12)]
+    assert [future.result() for future in quick] == list(range(12))
+    assert not slow.done()
+    assert slow.result() == 4000
+
+
+def test_concurrency(serve: Serve, client: RpcClient, log: Path) -> None:
+    """C15: a server computes as many requests at once as it is told to, and no more."""
+    serve(**logged(log, concurrency=3))
+    futures = [client.submit(n) for n in (1500, 1501, 1502, 1503)]
+    wait_until(lambda: len(calls(log)) == 3, "three to be computed at once")
+    assert not any(future.done() for future in futures)
+    assert len(calls(log)) == 3
+    assert [future.result() for future in futures] == [1500, 1501, 1502, 1503]
+
+
+def test_long_job(serve: Serve, client: RpcClient, log: Path) -> None:
+    """C16: a job of three heartbeat intervals completes, is computed once, and its connection stays up."""
+    server = serve(**logged(log, heartbeat=2))
+    assert client.call(6500, timeout=30) == 6500
+    assert client.call(1) == 1
+    assert calls(log) == [6500, 1]
+    assert "next attempt in" not in server.output
+
+
+@pytest.mark.parametrize("signal", ["terminate", "interrupt"])
+def test_graceful_stop(
+    serve: Serve, client: RpcClient, log: Path, signal: str
+) -> None:
+    """C17: a server told to stop finishes and answers what it computes, and returns what it prefetched."""
+    server = serve(**logged(log, prefetch=3))
+    futures = [client.submit(n, timeout=40) for n in (1200, 1201, 1202)]
+    wait_until(lambda: calls(log) == [1200], "the server to compute")
+    assert getattr(server, signal)(30) == 0
+    assert futures[0].result(timeout=10) == 1200
+    assert not futures[1].done()
+    serve(**logged(log))
+    assert [future.result() for future in futures] == [1200, 1201, 1202]
+    assert calls(log) == [1200, 1201, 1202]
+
+
+def test_stop_under_load(serve: Serve, client: RpcClient, log: Path) -> None:
+    """C17: no accepted call fails because of a stop, under load and with much prefetched."""
+    serve(prefetch=20)
+    leaving = serve(prefetch=20)
+    gate = threading.Semaphore(50)
+    futures = []
+    for n in range(3000):
+        gate.acquire()
+        future = client.submit(n % 100, timeout=60)
+        future.add_done_callback(lambda _: gate.release())
+        futures.append(future)
+        if n == 1000:
+            stopping = threading.Thread(target=leaving.terminate, args=(30,))
+            stopping.start()
+    stopping.join()
+    assert leaving.returncode == 0
+    assert [future.result() for future in futures] == [fib(n % 100) for n in range(3000)]
+
+
+def test_stop_when_idle(serve: Serve) -> None:
+    """C17: a server with nothing to do exits 0."""
+    assert serve().terminate(10) == 0
+
+
+def test_stop_without_a_broker(serve: Serve, private_broker: PrivateBroker) -> None:
+    """C17: a server whose broker is away exits 0 too."""
+    server = serve()
+    private_broker.stop_app()
+    try:
+        server.wait_for_output("next attempt in")
+        assert server.terminate(20) == 0
+    finally:
+        private_broker.start_app()
+
+
+def test_reconnect(serve: Serve, client: RpcClient, private_broker: PrivateBroker) -> None:
+    """C18: the server survives losing its connection and serves again, with a log line for each attempt."""
+    server = serve()
+    assert client.call(10) == 55
+    for lost in (1, 2):
+        private_broker.close_all_connections("test")
+        wait_until(lambda lost=lost: client.stats.reconnects == lost, "the client to be back")  # type: ignore[misc]
+        server.wait_for_output(r"(next attempt in(.|\n)*){%d}" % lost)
+        assert client.call(11, timeout=30) == 89
+    assert server.running
+
+
+def test_queue_deleted_under_a_server(
+    serve: Serve, client: RpcClient, queue: str, channel: Any
+) -> None:
+    """C18: a server whose queue was deleted makes it again and goes on."""
+    server = serve()
+    assert client.call(10) == 55
+    channel.queue_delete(queue)
+    server.wait_for_output(r"Awaiting RPC requests(.|\n)*Awaiting RPC requests", 20)
+    assert client.call(11, timeout=30) == 89
+
+
+def test_second_server(serve: Serve, client: RpcClient, log: Path) -> None:
+    """C19: a second server on the queue takes its share, with no configuration."""
+    options = logged(log)
+    first, second = serve(**options), serve(**options)
+    wait([client.submit(20) for _ in range(60)])
+    workers = [line.split()[1] for line in log.read_text().splitlines()]
+    assert len(workers) == 60
+    assert first.running
+    assert second.running
+    assert len(set(workers)) == 2
+    assert min(workers.count(worker) for worker in set(workers)) >= 12
+
+
+def test_idle_past_the_heartbeat(serve: Serve, connect: Connect) -> None:
+    """C21: idle past twice the heartbeat, client and server still work, on the same connections."""
+    server = serve(heartbeat=1)
+    client = connect(heartbeat=1)
+    assert client.call(10) == 55
+    idle(4)
+    assert client.call(11) == 89
+    assert client.stats.reconnects == 0
+    assert "next attempt in" not in server.output

@@ -1,0 +1,23 @@
+"""Wait for what a broker or another process does: a condition with a deadline, never a fixed pause."""
+
+import threading
+import time
+from collections.abc import Callable
+
+
+def wait_until(condition: Callable[[], object], what: str, timeout: float = 15.0) -> None:
+    """Return once the condition holds.
+
+    Raises:
+        AssertionError: it did not within `timeout` seconds; the message says what was waited for.
+    """
+    deadline = time.monotonic() + timeout
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"after {timeout} s still not: {what}"
+        pause.wait(0.02)
+
+
+def idle(seconds: float) -> None:
+    """Let time pass where nothing happening is what is tested."""
+    threading.Event().wait(seconds)
