@@ -8,15 +8,15 @@ export PYTHON
 
 PY := .venv/bin/python
 
-.PHONY: help compare test check bench soak report constraints clean venv rabbitmq
+.PHONY: help compare test check bench soak report constraints clean venv setup
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-compare: venv rabbitmq ## ask all three implementations, side by side, and print one table
+compare: setup ## ask all three implementations, side by side, and print one table
 	$(PY) -m benchmarks.compare $(ARGS)
 
-test: venv rabbitmq ## run the whole suite; ARGS go to pytest: make test ARGS="--backend raw_pika -q"
+test: setup ## run the whole suite; ARGS go to pytest: make test ARGS="--backend raw_pika -q"
 	$(PY) -m pytest $(ARGS)
 
 check: venv ## lint, format, types and import rules; needs no RabbitMQ
@@ -25,10 +25,10 @@ check: venv ## lint, format, types and import rules; needs no RabbitMQ
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 
-bench: venv rabbitmq ## measure: the benchmarks, with a table of times
+bench: setup ## measure: the benchmarks, with a table of times
 	$(PY) -m pytest benchmarks --benchmark-enable --benchmark-only --timeout=600 $(ARGS)
 
-soak: venv rabbitmq ## the long tests, which `make test` leaves out
+soak: setup ## the long tests, which `make test` leaves out
 	$(PY) -m pytest -m soak --timeout=3600 $(ARGS)
 
 report: venv ## make the tables and charts anew from saved data
@@ -48,7 +48,7 @@ clean: ## remove .venv, caches and whatever else was generated (but not RabbitMQ
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 venv:
-	@./setup.sh venv
+	@./setup.sh
 
-rabbitmq:
+setup:
 	@./setup.sh rabbitmq

@@ -19,13 +19,20 @@ Connect = Callable[..., RpcClient]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--backend`."""
+    """Add `--backend`, `--benchmark` and `--benchmark-quick`."""
     parser.addoption(
         "--backend",
         action="append",
         metavar="PACKAGE",
         help="Run only this implementation: any importable package with rpc_client and rpc_server modules. "
         f"Repeatable. (default: {', '.join(IMPLEMENTATIONS)})",
+    )
+    benchmark = parser.getgroup("benchmark")
+    benchmark.addoption(
+        "--benchmark", action="store_true", help="Measure: run the benchmarks, and only those."
+    )
+    benchmark.addoption(
+        "--benchmark-quick", action="store_true", help="The same in under a minute, and rougher."
     )
 
 
@@ -36,6 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
             check_implementation(package)
     except ValueError as error:
         raise pytest.UsageError(f"--backend: {error}") from None
+    if config.getoption("--benchmark") or config.getoption("--benchmark-quick"):
+        option = config.option
+        option.benchmark_enable = option.benchmark_only = True
+        # our own table is shorter; pytest-benchmark's is wanted when runs are compared
+        option.benchmark_quiet = not option.benchmark_compare
+        option.benchmark_json = option.benchmark_json or config.rootpath / "out" / "benchmark.json"
+        option.benchmark_json.parent.mkdir(parents=True, exist_ok=True)
 
 
 def backends(config: pytest.Config) -> list[str]:
@@ -50,13 +64,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--backend`, leave out what concerns no backend; expect what a backend declares it cannot do to fail."""
+    """Leave out what was not asked for; expect what a backend declares it cannot do to fail."""
     chosen = config.getoption("--backend")
+    measuring = config.getoption("benchmark_only")
     kept = []
     for item in items:
         callspec = getattr(item, "callspec", None)
         backend = callspec.params.get("backend") if callspec else None
-        if chosen and backend is None:
+        benchmark = "benchmark" in getattr(item, "fixturenames", ())  # has rows beside the backends
+        if (measuring and not benchmark) or (chosen and backend is None and not benchmark):
             continue
         kept.append(item)
         for mark in item.iter_markers("needs"):

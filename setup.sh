@@ -1,78 +1,95 @@
 #!/bin/sh
 # Makes what is missing, once, and asks nothing. The Makefile calls it:
-#   ./setup.sh venv       a virtual environment in .venv, with exactly what constraints.txt lists
-#   ./setup.sh rabbitmq   RabbitMQ, through apt-get, unless $AMQP_URL names a broker
+#   ./setup.sh            .venv: a virtual environment with exactly what constraints.txt lists
+#   ./setup.sh rabbitmq   that, and RabbitMQ unless $AMQP_URL names a broker
+# What the system lacks comes through apt-get, as root or by a sudo that needs no password.
 set -eu
 cd "$(dirname "$0")"
 python=${PYTHON:-python3}
+
+main() {
+    # One at a time. (macOS has no flock: there, nothing stops two.)
+    if command -v flock >/dev/null; then
+        exec 9<constraints.txt
+        flock 9
+    fi
+    # The stamp is what .venv was made from, and where: a moved .venv has wrong paths in its scripts.
+    stamp=$(pwd && cat constraints.txt)
+    packages=$(missing_packages "$@")
+    if [ -n "$packages" ]; then apt_install; fi
+    has_venv || make_venv
+}
+
+missing_packages() {
+    if ! has_venv; then
+        "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+            fail "Python 3.11 or newer is needed, and $python is not. To name another: make PYTHON=python3.12 ..."
+        # Debian keeps ensurepip, without which a virtual environment has no pip, in a package of its own.
+        "$python" -c 'import ensurepip' 2>/dev/null ||
+            "$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'
+    fi
+    if [ "${1:-}" = rabbitmq ]; then has_rabbitmq || echo rabbitmq-server; fi
+}
+
+has_venv() {
+    [ "$stamp" = "$(cat .venv/stamp 2>/dev/null)" ] && .venv/bin/python -c 'import pip' 2>/dev/null
+}
+
+has_rabbitmq() {
+    [ -n "${AMQP_URL:-}" ] || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null
+}
+
+make_venv() {
+    echo "Setting up .venv ..."
+    "$python" -m venv --clear .venv
+    # constraints.txt is the whole closure, so there is nothing to resolve; `pip check` says if it was not.
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement constraints.txt
+    broken=$(.venv/bin/python -m pip check) || fail "$broken"
+    echo "$stamp" >.venv/stamp # last: without it, .venv is made again
+}
+
+apt_install() {
+    packages=$(echo $packages) # on one line
+    advice="Missing, and cannot be installed from here: $packages
+On Debian or Ubuntu: apt-get install $packages"
+    case $packages in
+    *rabbitmq-server*) advice="$advice
+On macOS: brew install rabbitmq
+Or do without RabbitMQ here, and set AMQP_URL to the URL of a broker elsewhere." ;;
+    esac
+    { command -v apt-get && as_root true; } >/dev/null 2>&1 || fail "$advice"
+    had_epmd=$(command -v epmd || true)
+    echo "Installing $packages with apt-get ..."
+    # Lists that cannot be brought up to date may still be new enough.
+    log=$({ apt_get update || true; apt_get install --no-install-recommends $packages; } 2>&1) || fail "$log
+$advice"
+
+    # Nor should a service start at the next boot: what this project needs are private brokers.
+    case $packages in
+    *rabbitmq-server*)
+        as_root update-rc.d rabbitmq-server disable
+        if [ -z "$had_epmd" ] && command -v systemctl >/dev/null; then
+            as_root systemctl --quiet disable epmd.service epmd.socket
+        fi
+        ;;
+    esac
+}
+
+# A Debian package starts the service it brings. SYSTEMD_OFFLINE makes systemctl ignore that, RUNLEVEL=1 makes sysvinit's
+# invoke-rc.d do so. Unlike a policy-rc.d file they leave nothing behind, however this script ends.
+apt_get() {
+    as_root env DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1 RUNLEVEL=1 \
+        apt-get -q -y -o DPkg::Lock::Timeout=300 "$@"
+}
+
+as_root() {
+    set -- env PATH="$PATH:/usr/sbin:/sbin" "$@" # which `su` may leave out, and dpkg needs
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
 
 fail() {
     echo "$*" >&2
     exit 1
 }
 
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
-}
-
-# apt_install PACKAGE MESSAGE: install it, or fail with the message where that would need a password or another system.
-#
-# A package with a service starts it at once. SYSTEMD_OFFLINE makes systemctl ignore the request, RUNLEVEL=1 makes
-# sysvinit's invoke-rc.d do so. Unlike a policy-rc.d file, neither outlives this script when it is killed.
-apt_install() {
-    { command -v apt-get && as_root true; } >/dev/null 2>&1 || fail "$2"
-    echo "Installing $1 with apt-get ..."
-    # The lists may be new enough when they cannot be brought up to date, so only the installation's status counts.
-    log=$({ apt_get update; apt_get install --no-install-recommends "$1"; } 2>&1) || fail "$log
-$2"
-}
-
-apt_get() {
-    as_root env DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1 RUNLEVEL=1 PATH="$PATH:/usr/sbin:/sbin" \
-        apt-get -q -y -o DPkg::Lock::Timeout=300 "$@"
-}
-
-venv() {
-    # The stamp is written last. It holds what .venv was made from, and where: a moved .venv has wrong paths in its scripts.
-    stamp=$(pwd; cat constraints.txt)
-    # One at a time (there is no flock on macOS: there, nothing stops two).
-    if command -v flock >/dev/null; then
-        exec 9<constraints.txt
-        flock 9
-    fi
-    if [ "$stamp" = "$(cat .venv/stamp 2>/dev/null)" ] && .venv/bin/python -c 'import pip' 2>/dev/null; then
-        return
-    fi
-
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        fail "Python 3.11 or newer is needed, and $python is not. To name another: make PYTHON=python3.12 ..."
-    if ! "$python" -c 'import ensurepip' 2>/dev/null; then # Debian has it in a package of its own
-        package=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
-        apt_install "$package" "$python cannot make a virtual environment: install $package (apt-get install $package)."
-    fi
-    echo "Setting up .venv ..."
-    "$python" -m venv --clear .venv
-    # constraints.txt is the whole closure, so there is nothing to resolve; `pip check` says if it was not.
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement constraints.txt
-    broken=$(.venv/bin/python -m pip check) || fail "$broken"
-    echo "$stamp" >.venv/stamp
-}
-
-rabbitmq() {
-    if [ -n "${AMQP_URL:-}" ] || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null; then
-        return
-    fi
-    command -v epmd >/dev/null || new_epmd=yes
-    apt_install rabbitmq-server "RabbitMQ is not installed, and apt-get cannot install it here. Install it yourself
-(Debian, Ubuntu: apt-get install rabbitmq-server; macOS: brew install rabbitmq), or set AMQP_URL to a broker's URL."
-    # The harness runs private brokers: nothing should start at the next boot either.
-    as_root env PATH="$PATH:/usr/sbin:/sbin" update-rc.d rabbitmq-server disable
-    if [ -n "${new_epmd:-}" ] && command -v systemctl >/dev/null; then
-        as_root systemctl --quiet disable epmd.service epmd.socket
-    fi
-}
-
-case "${1:-}" in
-venv | rabbitmq) "$1" ;;
-*) fail "usage: $0 venv | rabbitmq" ;;
-esac
+main "$@"

@@ -9,8 +9,8 @@ import gc
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeVar
 
 import psutil
@@ -60,6 +60,8 @@ class Sample:
     """Seconds of processor time in this slot, of `client`, `server` and, where it is ours, `broker`."""
     served: dict[int, int] = field(default_factory=dict)
     """How many of the calls each server answered, by process id, where that was asked."""
+    memory: dict[str, int] = field(default_factory=dict)
+    """Bytes of resident memory, where that was asked."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,20 @@ class Measured:
     def passes(self) -> list[float]:
         """The median of each pass."""
         return [statistics.median(sample.times) for sample in self.samples]
+
+    @property
+    def smallest_shares(self) -> list[float]:
+        """In each pass, the share of the calls (0 to 1) that the server answered which had the fewest."""
+        return [min(s.served.values()) / s.calls for s in self.samples if s.served]
+
+    @property
+    def memory(self) -> dict[str, float]:
+        """Bytes of resident memory, the median of the passes."""
+        names = {name for sample in self.samples for name in sample.memory}
+        return {
+            name: statistics.median(sample.memory[name] for sample in self.samples)
+            for name in sorted(names)
+        }
 
     @property
     def cpu_per_call(self) -> dict[str, float]:
@@ -163,6 +179,19 @@ def interleave(
     return {key: voids.get(key) or Measured(samples[key]) for key in order}
 
 
+def join(stages: Iterable[Mapping[K, Measured | Void]]) -> dict[K, Measured | Void]:
+    """Put the samples of several stages together; a row that was void in one of them is void."""
+    joined: dict[K, Measured | Void] = {}
+    for stage in stages:
+        for key, result in stage.items():
+            before = joined.get(key, Measured([]))
+            if isinstance(before, Measured) and isinstance(result, Measured):
+                joined[key] = Measured(before.samples + result.samples)
+            elif isinstance(before, Measured):
+                joined[key] = result
+    return joined
+
+
 # -- slots ------------------------------------------------------------------------------------------------
 
 
@@ -238,4 +267,4 @@ def with_cpu(slot: Callable[[], Sample], pids: Mapping[str, Sequence[int]]) -> S
     sample = slot()
     after = used()
     cpu = {name: after[name] - before[name] for name in pids}
-    return Sample(sample.times, sample.calls, cpu, sample.served)
+    return replace(sample, cpu=cpu)

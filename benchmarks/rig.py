@@ -3,19 +3,23 @@
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import cache, cached_property, partial
+from typing import Self, TypeVar
 
 import pika
 import psutil
 
-from benchmarks.measure import Sample, warm_up, with_cpu
+from benchmarks.measure import Measured, Sample, Void, interleave, warm_up, with_cpu
 from benchmarks.rows import Client, package
 from harness.broker import ExternalBroker, PrivateBroker
 from harness.guardian import family
 from harness.server import ServerProcess
+
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,13 @@ class Service:
         self._processes = None
         return elapsed
 
-    def stop_one(self) -> None:
-        """Stop the server that was started last, politely."""
-        server = self._servers.pop()
-        self._processes = None
-        with suppress(TimeoutError):
-            server.terminate(timeout=5)
-        server.kill()
+    def resize(self, servers: int) -> None:
+        """Start or kill as many servers as are missing or too many."""
+        while len(self._servers) < servers:
+            self.start()
+        while len(self._servers) > servers:
+            self._servers.pop().kill()
+            self._processes = None
 
     def close(self) -> None:
         """Kill the servers and delete the queue."""
@@ -70,11 +74,6 @@ class Service:
         self._servers.clear()
         with suppress(Exception), pika.BlockingConnection(pika.URLParameters(self.url)) as c:
             c.channel().queue_delete(self.queue)
-
-    @property
-    def size(self) -> int:
-        """How many servers there are."""
-        return len(self._servers)
 
     @property
     def processes(self) -> list[psutil.Process]:
@@ -92,6 +91,23 @@ class Service:
     def memory(self) -> int:
         """Bytes of resident memory, all servers together."""
         return sum(each.memory_info().rss for each in self.processes)
+
+
+class Crew(Service):
+    """A service whose servers come and go, and its client. A context manager."""
+
+    @cached_property
+    def client(self) -> Client:
+        """The one client; it connects when it is first wanted."""
+        return Client(self.setting.row, self.url, self.queue, queue_type=self.setting.queue_type)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if "client" in self.__dict__:
+            self.client.close()
+        self.close()
 
 
 class Rig:
@@ -128,29 +144,39 @@ class Rig:
             raise found
         return found
 
+    def crew(self, setting: Setting) -> Crew:
+        """Return a service with no server yet, on a queue of its own."""
+        return Crew(setting, self.url)
+
     def client(self, setting: Setting) -> Client:
         """Return a new client for a setting's server."""
         return Client(
             setting.row, self.url, self.service(setting).queue, queue_type=setting.queue_type
         )
 
-    @contextmanager
-    def clients(self, settings: Iterable[Setting]) -> Iterator[Callable[[Setting], Client]]:
-        """Start what servers are needed; yield a function that returns the one client for a setting."""
-        wanted = list(settings)
-        self.serve(wanted)
-        opened: dict[Setting, Client] = {}
+    def measure(
+        self,
+        settings: Mapping[K, Setting],
+        take: Callable[[K, Client], Sample],
+        passes: int,
+        progress: Callable[[str], None] = lambda text: None,
+    ) -> dict[K, Measured | Void]:
+        """Start what servers are needed, give each setting one client, and take slots of all rows in turn."""
+        self.serve(settings.values())
         with ExitStack() as stack:
 
+            @cache
             def client(setting: Setting) -> Client:
-                if setting not in opened:
-                    opened[setting] = stack.enter_context(self.client(setting))
-                return opened[setting]
+                return stack.enter_context(self.client(setting))
 
-            yield client
+            def slot(key: K, setting: Setting) -> Sample:
+                return self._slot(setting, client(setting), partial(take, key))
 
-    def slot(self, setting: Setting, client: Client, take: Callable[[Client], Sample]) -> Sample:
-        """Take one slot of a row: warm up, measure, and note who used how much processor time."""
+            slots = {key: partial(slot, key, setting) for key, setting in settings.items()}
+            return interleave(slots, passes, progress)
+
+    def _slot(self, setting: Setting, client: Client, take: Callable[[Client], Sample]) -> Sample:
+        """Warm up, measure, and note who used how much processor time."""
         warm_up(client)
         pids = {"client": [os.getpid()], "server": self.service(setting).pids}
         if self._broker_pids:

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from importlib import import_module
-from types import TracebackType
 from typing import Any, Self
 
 from contract import RpcClient
@@ -57,16 +56,15 @@ class Client:
     def _submit_many(self, numbers: Iterator[int], window: int) -> list[int]:
         return submit_many(self._client, numbers, window)
 
+    def close(self) -> None:
+        """Close the client."""
+        self._client.close()
+
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        type_: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._client.close()
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def submit_many(client: RpcClient, numbers: Iterator[int], window: int) -> list[int]:

@@ -121,7 +121,7 @@ class RpcConsumer(Consumer):
             log.debug("<- request %s: %.100r", message.properties.get("correlation_id"), message.body)
             try:
                 n = decode_request(message)
-            except InvalidRequest as error:
+            except Exception as error:  # no message may end the worker, whatever it is
                 self.on_decode_error(message, error)
             else:
                 handle(rewrite(message, n))
@@ -233,15 +233,15 @@ def decode_request(message: Any) -> int:
     Raises:
         InvalidRequest: it is not a message of Celery's protocol 2 that calls our task with one valid n.
     """
-    headers = message.headers
+    headers, body = message.headers, bytes(message.body or b"")  # an empty one comes as text
     if not (message.content_type and is_json(message.content_type)):
         raise InvalidRequest(f"content type must be {CONTENT_TYPE}, not {message.content_type!r:.100}")
-    if len(message.body) > MAX_BODY:
-        raise InvalidRequest(f"body must be at most {MAX_BODY} bytes, and has {len(message.body)}")
+    if len(body) > MAX_BODY:
+        raise InvalidRequest(f"body must be at most {MAX_BODY} bytes, and has {len(body)}")
     if headers.get("task") != TASK or not isinstance(headers.get("id"), str):
         raise InvalidRequest(f"headers must have task {TASK!r} and an id")
     try:
-        content = json.loads(message.body.decode())
+        content = json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"body is not JSON: {error}") from None
     match content:

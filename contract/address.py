@@ -14,7 +14,7 @@ def broker_urls(url: str | None) -> list[str]:
         ValueError: one of them is not an AMQP URL. The message holds no password (C20).
     """
     urls = [part.strip() for part in (url or os.environ.get("AMQP_URL") or DEFAULT_URL).split(";")]
-    for each in urls:
+    for number, each in enumerate(urls, start=1):
         try:
             parts = urlsplit(each)
             valid = parts.scheme in ("amqp", "amqps") and bool(parts.hostname) and parts.port != 0
@@ -22,8 +22,9 @@ def broker_urls(url: str | None) -> list[str]:
         except ValueError:  # a port that is no number
             valid = False
         if not valid:
+            which = hint(each) if len(urls) == 1 else f"number {number} of {len(urls)}"
             raise ValueError(
-                f"not a broker address: {redact(each)!r}; expected amqp://user:password@host:port/vhost "
+                f"not a broker address: {which!r}; expected amqp://user:password@host:port/vhost "
                 "or amqps://..., with / # ? : @ in user, password and vhost percent-encoded (vhost / is %2F)"
             )
     return urls

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,7 +61,8 @@ def watch_process(leader: int) -> None:
 
 def forget_process(leader: int) -> None:
     """Undo `watch_process`: the family has gone, and its id may be given to another process."""
-    _tell(f"gone {leader}")
+    with suppress(BrokenPipeError):  # the guardian was killed: then it remembers nothing anyway
+        _tell(f"gone {leader}")
 
 
 def watch_directory(path: Path) -> None:
@@ -81,6 +83,7 @@ def _guardian() -> int:
         [sys.executable, "-P", __file__],
         stdin=reader,
         stdout=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},  # it needs psutil too
         start_new_session=True,  # else Ctrl-C in a terminal would kill the guardian as well
     )
     os.close(reader)

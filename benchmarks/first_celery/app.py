@@ -11,7 +11,7 @@ def make_app(url: str, queue: str, function: Callable[[int], int]) -> Any:
     app = Celery("first_celery", broker=url, backend="rpc://")
     app.conf.task_default_queue = queue
 
-    @app.task(name="fib")
+    @app.task(name="fib", shared=False)  # several applications live in the benchmark's process
     def fib(n: int) -> int:
         return function(n)
 

@@ -1,5 +1,6 @@
 """A worker with Celery's defaults, but for what the command line says: concurrency and prefetch."""
 
+import os
 import sys
 from typing import Any
 
@@ -20,7 +21,14 @@ def serve(options: ServerOptions) -> None:
     app = make_app(options.urls[0], options.queue, options.function)
     # Celery counts per process of its pool
     app.conf.worker_prefetch_multiplier = max(1, options.prefetch // options.concurrency)
-    app.worker_main(["worker", f"--concurrency={options.concurrency}", "--loglevel=WARNING"])
+    app.worker_main(
+        [
+            "worker",
+            f"--concurrency={options.concurrency}",
+            f"--hostname={os.getpid()}@%h",  # two workers of one name do not start
+            "--loglevel=WARNING",
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,3 @@
+from pathlib import Path
+def summarise(path: Path) -> None:
+    print(path)

@@ -1,0 +1,290 @@
+"""The programs that the contract fixes: `python -m <package>.rpc_client` and `rpc_server`, and `pytest --backend`."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Serve
+from contract.fibonacci import fib
+from contract.implementations import client_class
+from contract.programs import (
+    EXIT_ERROR_REPLY,
+    EXIT_REFUSED,
+    EXIT_UNAVAILABLE,
+    EXIT_USAGE,
+    parse_server_options,
+)
+from harness.broker import PrivateBroker
+from harness.program import PROJECT_ROOT, Program
+from harness.server import ServerProcess
+
+NOWHERE = "amqp://guest:guest@127.0.0.1:1/%2F"  # a port that nobody listens on
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ [A-Z]+ ")
+
+
+def run(module: str, *arguments: str, stdin: str = "", **env: str) -> Any:
+    """Run `python -m <module>` to its end and return it, with what it wrote to each stream as text."""
+    path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        input=stdin,
+        env=os.environ | {"PYTHONPATH": path} | env,
+        capture_output=True,
+        text=True,
+        timeout=45,
+        check=False,
+    )
+
+
+def complaint(done: Any, module: str) -> str:
+    """Return the one line in which a program says what was wrong; beside it there may only be the log."""
+    lines = [line for line in done.stderr.splitlines() if not LOG_LINE.match(line)]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith(f"python -m {module}: ")
+    return str(lines[0])
+
+
+# -- the client -----------------------------------------------------------------------------------------
+
+
+def test_client_program(backend: str, serve: Serve, url: str, queue: str) -> None:
+    """Names: the client prints what the tutorial's prints, for n as an argument or on standard input."""
+    serve()
+    address = ("--url", url, "--queue", queue)
+    for arguments, stdin in (("30",), ""), ((), "30\n"), ((), " 30"):
+        done = run(f"{backend}.rpc_client", *address, *arguments, stdin=stdin)
+        assert done.stdout == " [x] Requesting fib(30)\n [.] Got 832040\n"
+        assert done.stderr == ""
+        assert done.returncode == 0
+    done = run(f"{backend}.rpc_client", *address, "10000")
+    assert done.stdout == f" [x] Requesting fib(10000)\n [.] Got {fib(10_000)}\n"
+
+
+def test_addresses(backend: str, private_broker: PrivateBroker, channel: Any) -> None:
+    """Names: $AMQP_URL is the address without --url; a dead broker before the `;` is passed over; rpc_queue."""
+    url = f"{NOWHERE};{private_broker.url}"
+    try:
+        with ServerProcess(backend, env={"AMQP_URL": url}) as server:
+            done = run(f"{backend}.rpc_client", "30", AMQP_URL=url)
+            assert (done.stdout[-16:], done.returncode) == (" [.] Got 832040\n", 0)
+            done = run(f"{backend}.rpc_client", "30", "--url", url, AMQP_URL=NOWHERE)
+            assert (done.stdout[-16:], done.returncode) == (" [.] Got 832040\n", 0)
+            assert server.running
+    finally:
+        channel.queue_delete("rpc_queue")
+
+
+def test_address_of_the_class(
+    backend: str, serve: Serve, url: str, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names: the class, too, takes $AMQP_URL when it is given no address."""
+    serve(url=f"{NOWHERE};{url}")
+    monkeypatch.setenv("AMQP_URL", f"{NOWHERE} ; {url}")
+    with client_class(backend)(queue=queue) as client:
+        assert client.call(10, timeout=30) == 55
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--timeout", "0.7", "30"], EXIT_UNAVAILABLE, "no server consumes the request queue"),
+        (["--fail-fast", "--timeout", "50", "30"], EXIT_UNAVAILABLE, "no server consumes"),
+        (["--url", NOWHERE, "--timeout", "0.7", "30"], EXIT_UNAVAILABLE, "broker"),
+        (["--url", "http://u:geheim@h/", "30"], EXIT_USAGE, "not a broker address"),
+        (["--url", "amqp://u:ge/heim@h/", "30"], EXIT_USAGE, "percent-encoded"),
+        (["--url", f"{NOWHERE};", "30"], EXIT_USAGE, "not a broker address"),
+        (["thirty"], EXIT_USAGE, "must be an integer, not 'thirty'"),
+        ([], EXIT_USAGE, "must be an integer"),  # nothing on standard input
+        (["--timeout", "nan", "30"], EXIT_USAGE, "timeout"),
+        (["--queue-type", "stream", "30"], EXIT_USAGE, "--queue-type"),
+        (["--no-such-option", "30"], EXIT_USAGE, "--no-such-option"),
+    ],
+    ids=lambda value: re.sub(r"\W+", "-", " ".join(value)) if isinstance(value, list) else "",
+)
+def test_client_program_complains(
+    backend: str, url: str, queue: str, arguments: list[str], code: int, says: str
+) -> None:
+    """Names: what goes wrong in the client program is said in one line, and by its exit code."""
+    module = f"{backend}.rpc_client"
+    done = run(module, "--queue", queue, *arguments, AMQP_URL=url)
+    assert done.returncode == code, done.stderr
+    assert says in complaint(done, module)
+    assert "geheim" not in done.stderr
+    assert "heim@" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("function", "n", "says"),
+    [
+        ("harness.functions:raises", "7", "ValueError: boom 7"),
+        ("contract.fibonacci:fib", "-1", "negative"),
+        ("contract.fibonacci:fib", "10001", "between 0 and 10000"),
+    ],
+    ids=["raises", "negative", "too-large"],
+)
+def test_client_program_shows_the_servers_error(
+    backend: str, serve: Serve, url: str, queue: str, function: str, n: str, says: str
+) -> None:
+    """C10: the server's error is one line of the client program, and exit code 1."""
+    serve(function=function)
+    module = f"{backend}.rpc_client"
+    done = run(module, "--url", url, "--queue", queue, n)
+    assert done.returncode == EXIT_ERROR_REPLY
+    assert says in complaint(done, module)
+    assert done.stdout == f" [x] Requesting fib({n})\n"
+
+
+def test_client_program_interrupted(backend: str, url: str, queue: str) -> None:
+    """C7: Ctrl-C ends the waiting client program at once, and with no traceback."""
+    command = [sys.executable, "-m", f"{backend}.rpc_client", "--url", url, "--queue", queue]
+    with Program([*command, "--timeout", "50", "30"], ready="Requesting") as program:
+        assert program.interrupt(20) in (130, -signal.SIGINT)
+        assert "Traceback" not in program.output
+
+
+def test_verbose(backend: str, serve: Serve, url: str, queue: str) -> None:
+    """Names: -v shows every message as it passes, on both sides; without it none is shown."""
+    server = serve(extra_args=["-v"])
+    arguments = ("--url", url, "--queue", queue, "30")
+    done = run(f"{backend}.rpc_client", "-v", *arguments)
+    assert "832040" in done.stderr
+    assert done.stdout.endswith(" [.] Got 832040\n")
+    server.wait_for_output("832040")
+    server.terminate()
+    quiet = serve()
+    assert run(f"{backend}.rpc_client", *arguments).stderr == ""
+    quiet.terminate()
+    assert "832040" not in quiet.output
+
+
+CLIENT_OPTIONS = {"--url", "--queue", "--queue-type", "--heartbeat", "--timeout", "--fail-fast", "--verbose"}
+SERVER_OPTIONS = {
+    "--url", "--queue", "--queue-type", "--heartbeat", "--function", "--concurrency", "--prefetch", "--verbose",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", ["rpc_client", "rpc_server"])
+def test_help(backend: str, program: str) -> None:
+    """Names: --help has every option, in full sentences, with its default, and the exit codes."""
+    done = run(f"{backend}.{program}", "--help", COLUMNS="1000")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: python -m {backend}.{program} ")
+    options = re.findall(r"^ +(?:-\w, )?(--[\w-]+)(?: [A-Z]+:?[A-Z]*| \{[\w,]+\})? {2,}(.*)$", done.stdout, re.MULTILINE)
+    assert dict(options).keys() - {"--help"} == (
+        CLIENT_OPTIONS if program == "rpc_client" else SERVER_OPTIONS
+    )
+    for option, text in options:
+        if option != "--help":  # argparse's own
+            assert re.fullmatch(r"[A-Z].*\.( \(default: .*\))?", text), option
+    for code in ("0", "1", "2", "69", "77"):
+        assert re.search(rf"\b{code} \w+", done.stdout[done.stdout.index("exit codes") :])
+
+
+# -- the server -----------------------------------------------------------------------------------------
+
+USAGE_ERRORS = [
+    (["--function", "no.such.module:fib"], "no.such.module"),
+    (["--function", "contract.fibonacci:nothing"], "nothing"),
+    (["--function", "contract.fibonacci"], "MODULE:ATTR"),
+    (["--function", "contract.fibonacci:MAX_N"], "not a function"),
+    (["--function", "this.is\nnot:one line"], "MODULE:ATTR"),
+    (["--function", "antigravity_" * 50 + ":x"], "MODULE:ATTR"),
+    (["--concurrency", "0"], "--concurrency"),
+    (["--concurrency", "-1"], "--concurrency"),
+    (["--prefetch", "x"], "--prefetch"),
+    (["--prefetch", "²"], "--prefetch"),
+    (["--heartbeat", "1.5"], "--heartbeat"),
+    (["--queue-type", "stream"], "--queue-type"),
+    (["--url", "amqp://"], "--url"),
+    (["--url", "amqp://u:geheim@h:x/"], "--url"),
+    (["--url", "u:geheim@h"], "--url"),
+    (["one", "argument"], "one argument"),
+]
+
+
+def test_server_program_complains(backend: str) -> None:
+    """Names: a server that was started wrongly says so in one line and exits with 2."""
+    module = f"{backend}.rpc_server"
+    for arguments, says in USAGE_ERRORS[:1], USAGE_ERRORS[-3:-2]:
+        [(arguments, says)] = [(arguments, says)] if isinstance(says, str) else [arguments]
+        done = run(module, *arguments)
+        assert done.returncode == EXIT_USAGE
+        assert says in complaint(done, module)
+        assert "geheim" not in done.stderr
+        assert done.stdout == ""
+
+
+@pytest.mark.parametrize(("arguments", "says"), USAGE_ERRORS, ids=range(len(USAGE_ERRORS)))
+def test_usage_errors(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names: the arguments of a server are checked before anything is started."""
+    with pytest.raises(SystemExit) as ended:
+        parse_server_options("some_package", arguments)
+    assert ended.value.code == EXIT_USAGE
+    [line] = capsys.readouterr().err.splitlines()
+    assert says in line
+    assert "geheim" not in line
+
+
+def test_server_waits_for_a_broker(backend: str) -> None:
+    """C18: a server may be started before its broker; it goes on trying, and can be stopped."""
+    command = [sys.executable, "-m", f"{backend}.rpc_server", "--url", NOWHERE]
+    with Program(command, ready=r"(next attempt in(.|\n)*){2}") as server:
+        assert server.terminate(20) == 0
+        assert "Traceback" not in server.output
+
+
+def test_server_refused(backend: str, url: str, queue: str, channel: Any) -> None:
+    """C18: a server that the broker refuses does not try again: it exits with 77, after one line."""
+    channel.queue_declare(queue, durable=True, arguments={"x-max-length": 7})  # not as ours is
+    done = run(f"{backend}.rpc_server", "--url", url, "--queue", queue)
+    assert done.returncode == EXIT_REFUSED, done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "refused" in done.stderr
+    assert done.stdout == ""
+
+
+# -- pytest --backend -----------------------------------------------------------------------------------
+
+THROW_AWAY = {
+    "__init__.py": 'GAPS = {"nothing": "a gap that no test needs"}\n',
+    "rpc_client.py": "from raw_pika.rpc_client import FibonacciRpcClient as FibonacciRpcClient\n",
+    "rpc_server.py": 'import runpy\nrunpy.run_module("raw_pika.rpc_server", run_name="__main__")\n',
+}
+
+
+def run_pytest(*arguments: str, **env: str) -> Any:
+    """Run a pytest of its own, from this project's folder."""
+    done = run("pytest", "-p", "no:cacheprovider", "--rootdir", str(PROJECT_ROOT), *arguments, **env)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_any_package_can_be_a_backend(tmp_path: Path, url: str) -> None:
+    """Names: a fourth implementation is put through the suite by its name, with no edit here."""
+    package = tmp_path / "throw_away"
+    package.mkdir()
+    for name, text in THROW_AWAY.items():
+        (package / name).write_text(text)
+    tests = f"{PROJECT_ROOT}/tests/test_calls.py"
+    chosen = ["-k", "exact or one_callback", "-v", tests]
+    path = os.pathsep.join([str(PROJECT_ROOT), str(tmp_path)])
+    code, output = run_pytest("--backend", "throw_away", *chosen, PYTHONPATH=path, AMQP_URL=url)
+    assert code == 0, output
+    assert "test_results_are_exact[throw_away] PASSED" in output
+    assert "raw_pika]" not in output
+
+
+@pytest.mark.parametrize("name", ["no_such_package", "contract", "no.such.package", ""])
+def test_unknown_backend(name: str) -> None:
+    """Names: an unknown --backend is a usage error that names those there are, and starts nothing."""
+    code, output = run_pytest("--backend", name, "--collect-only", "-q")
+    if name:
+        assert code == pytest.ExitCode.USAGE_ERROR
+        assert re.search(r"^ERROR: --backend: no module '.*raw_pika, kombu_impl, celery_impl", output, re.MULTILINE)
+    else:
+        assert code == pytest.ExitCode.USAGE_ERROR
