@@ -61,13 +61,14 @@ Or do without RabbitMQ here, and set AMQP_URL to the URL of a broker elsewhere."
     had_epmd=$(command -v epmd || true)
     echo "Installing $packages with apt-get ..."
     # Lists that cannot be brought up to date may still be new enough.
-    log=$({ apt_get update || true; apt_get install --no-install-recommends $packages; } 2>&1) || fail "$log
+    log=$(exec 2>&1; forbid_services; apt_get update || true; apt_get install --no-install-recommends $packages) ||
+        fail "$log
 $advice"
 
     # Nor should a service start at the next boot: what this project needs are private brokers.
     case $packages in
     *rabbitmq-server*)
-        as_root update-rc.d rabbitmq-server disable
+        as_root update-rc.d rabbitmq-server disable 2>/dev/null
         if [ -z "$had_epmd" ] && command -v systemctl >/dev/null; then
             as_root systemctl --quiet disable epmd.service epmd.socket
         fi
@@ -75,11 +76,19 @@ $advice"
     esac
 }
 
-# A Debian package starts the service it brings. SYSTEMD_OFFLINE makes systemctl ignore that, RUNLEVEL=1 makes sysvinit's
-# invoke-rc.d do so. Unlike a policy-rc.d file they leave nothing behind, however this script ends.
+# A Debian package starts the service it brings. systemctl ignores that while SYSTEMD_OFFLINE is set (see apt_get); another
+# init asks policy-rc.d, so there has to be one until this (sub)shell ends. A policy that is there already stays.
+forbid_services() {
+    policy=/usr/sbin/policy-rc.d
+    if [ -d /run/systemd/system ] || [ -e $policy ]; then return; fi
+    trap 'as_root rm -f $policy' EXIT
+    trap 'exit 1' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+    as_root chmod +x $policy
+}
+
 apt_get() {
-    as_root env DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1 RUNLEVEL=1 \
-        apt-get -q -y -o DPkg::Lock::Timeout=300 "$@"
+    as_root env DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1 apt-get -q -y -o DPkg::Lock::Timeout=300 "$@"
 }
 
 as_root() {

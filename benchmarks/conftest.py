@@ -113,9 +113,7 @@ def effort(request: pytest.FixtureRequest) -> Effort:
 
 
 @pytest.fixture(scope="session")
-def rig(
-    broker: PrivateBroker | ExternalBroker, request: pytest.FixtureRequest
-) -> Iterator[Rig]:
+def rig(broker: PrivateBroker | ExternalBroker, request: pytest.FixtureRequest) -> Iterator[Rig]:
     """The servers of the run."""
     request.config.stash[ENVIRONMENT] = environment.describe(broker)
     rig = Rig(broker)

@@ -1,3 +1,5 @@
 from pathlib import Path
+
+
 def summarise(path: Path) -> None:
     print(path)

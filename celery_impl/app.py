@@ -67,7 +67,9 @@ def open_connection(app: Any, urls: list[str], heartbeat: int) -> Any:
         Exception: the last broker's error; a refusal at once. What a broker raises is not all of one type.
     """
     error: Exception = OSError("no address to connect to")
-    for url in urls:  # not kombu's own failover: it would check every certificate for the first host
+    for (
+        url
+    ) in urls:  # not kombu's own failover: it would check every certificate for the first host
         connection = app.connection_for_write(url, heartbeat=heartbeat, ssl=tls_options(url))
         try:
             # connect() would try twice, two seconds apart

@@ -112,7 +112,10 @@ def decode_result(meta: Any) -> int | RpcError:
     match meta:
         case {"status": states.SUCCESS, "result": int(result)} if type(result) is int:
             return result
-        case {"status": states.FAILURE, "result": {"exc_type": str(name), "exc_message": str(text)}}:
+        case {
+            "status": states.FAILURE,
+            "result": {"exc_type": str(name), "exc_message": str(text)},
+        }:
             if meta["result"].get("exc_module") == InvalidRequest.__module__:
                 return InvalidRequest(text)
             return RemoteError(name, text)

@@ -59,9 +59,7 @@ class FibonacciRpcClient:
         self._timeout = check_timeout(timeout)
         self._app = make_app(queue, queue_type, heartbeat)
         self._queue = self._app.amqp.queues[queue]
-        self._pending = PendingCalls(
-            fail_fast=fail_fast, ask_for_consumers=self._ask_for_consumers
-        )
+        self._pending = PendingCalls(fail_fast=fail_fast, ask_for_consumers=self._ask_for_consumers)
         self._app.backend.result_consumer.pending = self._pending
         self._lock = threading.Lock()  # held by whoever uses the producer's connection
         self._producer: Any = None  # None until requests can be sent
@@ -183,7 +181,9 @@ class FibonacciRpcClient:
         self._bound_queue = self._queue(channel)
         self._declare_request_queue()
         self._callback_queue = self._app.backend.result_consumer.start(self._connections[0])
-        self._links[0].sock.settimeout(0)  # else py-amqp switches to this and back 4 times for a reply
+        self._links[0].sock.settimeout(
+            0
+        )  # else py-amqp switches to this and back 4 times for a reply
         self._delay = RECONNECT_DELAY
         self._pending.connected()
         with self._lock:

@@ -57,7 +57,9 @@ def serve(options: ServerOptions) -> int:
     app.task(name=TASK, bind=True, shared=False, throws=(InvalidRequest, RemoteError))(
         partial_task(options.function)
     )
-    setup_worker_optimizations(app)  # as `celery worker` does: the pool's threads find the application
+    setup_worker_optimizations(
+        app
+    )  # as `celery worker` does: the pool's threads find the application
     with stop_signals() as signals:
         worker = app.WorkController(
             pool="threads",
@@ -82,7 +84,9 @@ def partial_task(function: Callable[[int], int]) -> Callable[[Any, int], int]:
             encode_result(result)
         except InvalidRequest:
             raise
-        except BaseException as error:  # SystemExit too: a function must not be able to end its server
+        except (
+            BaseException
+        ) as error:  # SystemExit too: a function must not be able to end its server
             log.exception("the function raised")
             raise RemoteError(type(error).__name__, message_of(error)) from None
         return result
@@ -118,7 +122,9 @@ class RpcConsumer(Consumer):
         handle = super().create_task_handler(*args)
 
         def on_message(message: Any) -> None:
-            log.debug("<- request %s: %.100r", message.properties.get("correlation_id"), message.body)
+            log.debug(
+                "<- request %s: %.100r", message.properties.get("correlation_id"), message.body
+            )
             try:
                 n = decode_request(message)
             except Exception as error:  # no message may end the worker, whatever it is
@@ -162,7 +168,9 @@ class RpcConsumer(Consumer):
     def _flush(self) -> None:
         while self._outbox:
             channel, send = self._outbox.popleft()
-            if channel.connection is not None:  # else the broker has given the request to somebody else
+            if (
+                channel.connection is not None
+            ):  # else the broker has given the request to somebody else
                 send()
 
     # -- stopping (C17) ----------------------------------------------------------------------------------
@@ -235,7 +243,9 @@ def decode_request(message: Any) -> int:
     """
     headers, body = message.headers, bytes(message.body or b"")  # an empty one comes as text
     if not (message.content_type and is_json(message.content_type)):
-        raise InvalidRequest(f"content type must be {CONTENT_TYPE}, not {message.content_type!r:.100}")
+        raise InvalidRequest(
+            f"content type must be {CONTENT_TYPE}, not {message.content_type!r:.100}"
+        )
     if len(body) > MAX_BODY:
         raise InvalidRequest(f"body must be at most {MAX_BODY} bytes, and has {len(body)}")
     if headers.get("task") != TASK or not isinstance(headers.get("id"), str):

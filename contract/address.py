@@ -1,7 +1,6 @@
 """Broker addresses: `--url`, else `$AMQP_URL`, else the local default; several are separated by `;`."""
 
 import os
-import re
 from urllib.parse import urlsplit
 
 DEFAULT_URL = "amqp://guest:guest@localhost:5672/%2F"
@@ -30,6 +29,11 @@ def broker_urls(url: str | None) -> list[str]:
     return urls
 
 
-def redact(text: str) -> str:
-    """Return the text with the password of every URL in it replaced by `***` (C20)."""
-    return re.sub(r"(\w+://[^:/\s@]*):[^\s;]*@", r"\1:***@", text)
+def hint(address: str) -> str:
+    """Return what of a malformed address can be shown: nothing that may be part of a password (C20)."""
+    scheme, separator, rest = address.rpartition("://")
+    _secret, at, host = rest.rpartition("@")
+    if at:
+        return f"{scheme}{separator}***@{host}"
+    name, colon, _port_or_password = rest.partition(":")
+    return scheme + separator + name + (colon and ":***")

@@ -1,4 +1,4 @@
-"""What every implementation's `rpc_client.FibonacciRpcClient` offers. Nobody who calls it can tell which one it is."""
+"""What every implementation's `rpc_client.FibonacciRpcClient` offers. Nobody who calls it can tell which it is."""
 
 from concurrent.futures import Future
 from types import TracebackType
@@ -44,7 +44,7 @@ class RpcClient(Protocol):
         ...
 
     def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
-        """Send the request and return at once, with a future that ends as `call` does. It can be cancelled (C7)."""
+        """Send the request and return at once, with a future that ends as `call` does, or by cancel() (C7)."""
         ...
 
     @property

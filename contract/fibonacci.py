@@ -7,7 +7,7 @@ MAX_N = 10_000
 
 
 def fib(n: int) -> int:
-    """Return the n-th Fibonacci number, exactly: fib(0) = 0, fib(1) = 1."""
+    """Return the n-th Fibonacci number, exactly; the first two are 0 and 1."""
     a, b = 0, 1
     for _ in range(n):
         a, b = b, a + b
@@ -24,5 +24,7 @@ def check_n(n: object) -> int:
         raise InvalidRequest(f"n must be an integer, not {type(n).__name__}")
     if not 0 <= n <= MAX_N:
         # the number itself may have thousands of digits, so it is not repeated
-        raise InvalidRequest(f"n must be between 0 and {MAX_N}, and is {'negative' if n < 0 else 'larger'}")
+        raise InvalidRequest(
+            f"n must be between 0 and {MAX_N}, and is {'negative' if n < 0 else 'larger'}"
+        )
     return n

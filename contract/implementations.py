@@ -1,4 +1,4 @@
-"""The one list of implementations, read by tests, benchmarks and documentation; and how to find another by name."""
+"""The one list of implementations, read by tests, benchmarks and documentation; how to find another."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -22,7 +22,9 @@ def check_implementation(package: str) -> str:
             found = False
         if not found:
             known = ", ".join(IMPLEMENTATIONS)
-            raise ValueError(f"no module {module!r} can be imported (implementations here: {known})")
+            raise ValueError(
+                f"no module {module!r} can be imported (implementations here: {known})"
+            )
     return package
 
 

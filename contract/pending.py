@@ -22,7 +22,9 @@ from contract.wire import decode_reply
 MAX_TIMEOUT = 4_294_967.0
 """Seconds, about 49 days: RabbitMQ's `expiration` is an unsigned 32-bit number of milliseconds."""
 
-FAIL_FAST_AFTER = 0.5  # seconds until a `fail_fast` call asks whether anyone serves; a restart is quicker
+FAIL_FAST_AFTER = (
+    0.5  # seconds until a `fail_fast` call asks whether anyone serves; a restart is quicker
+)
 FAIL_FAST_LIMIT = 0.9  # seconds until it stops waiting for that answer (C6: within one second)
 ASK_BEFORE_DEADLINE = 0.25  # seconds: the answer must be there when the deadline is
 SCAN_INTERVAL = 0.01  # seconds between looks at the deadlines, at the least (C4 allows 0.1)
@@ -140,7 +142,9 @@ class PendingCalls:
 
     # -- how calls end ------------------------------------------------------------------------------
 
-    def on_reply(self, id_: str | None, body: bytes, content_type: str | None, type_: str | None) -> None:
+    def on_reply(
+        self, id_: str | None, body: bytes, content_type: str | None, type_: str | None
+    ) -> None:
         """Resolve the call that a reply belongs to; count a reply that belongs to none (C2, C13)."""
         log.debug("<- reply %s: %.100r", id_, body)
         try:
@@ -153,7 +157,9 @@ class PendingCalls:
 
     def resolve(self, correlation_id: str | None, outcome: int | RpcError) -> None:
         """End one call with its result or its error, unless it has ended already (C13)."""
-        call = self._take(correlation_id, "failed" if isinstance(outcome, RpcError) else "succeeded")
+        call = self._take(
+            correlation_id, "failed" if isinstance(outcome, RpcError) else "succeeded"
+        )
         if call is not None:
             finish(call, outcome)
 
@@ -250,7 +256,11 @@ class PendingCalls:
     def _was_ours(self, id_: str | None) -> bool:
         # ids are numbered, so a finished call is recognised without remembering it (C21)
         prefix, dot, number = (id_ or "").rpartition(".")
-        return prefix + dot == self._prefix and number.isdecimal() and 0 < int(number[:20]) <= self._given_out
+        return (
+            prefix + dot == self._prefix
+            and number.isdecimal()
+            and 0 < int(number[:20]) <= self._given_out
+        )
 
     def _on_done(self, correlation_id: str, future: "Future[int]") -> None:
         if future.cancelled():
@@ -281,6 +291,12 @@ def check_timeout(timeout: float) -> float:
     Raises:
         ValueError: it is not a number of seconds, or not a finite one up to `MAX_TIMEOUT`.
     """
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout <= MAX_TIMEOUT:
-        raise ValueError(f"timeout must be a number of seconds up to {MAX_TIMEOUT:.0f}, not {timeout!r:.50}")
+    if (
+        isinstance(timeout, bool)
+        or not isinstance(timeout, int | float)
+        or not timeout <= MAX_TIMEOUT
+    ):
+        raise ValueError(
+            f"timeout must be a number of seconds up to {MAX_TIMEOUT:.0f}, not {timeout!r:.50}"
+        )
     return timeout

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import NoReturn
 
 from contract.address import broker_urls
 from contract.client import RpcClient
@@ -24,8 +25,13 @@ from contract.errors import (
 
 EXIT_ERROR_REPLY = 1  # the server answered, with an error
 EXIT_USAGE = 2
-EXIT_UNAVAILABLE = os.EX_UNAVAILABLE  # 69: no answer: no broker, no server, too late, connection lost
-EXIT_REFUSED = os.EX_NOPERM  # 77: the broker refuses this user, password, permission, certificate or queue
+EXIT_UNAVAILABLE = (
+    os.EX_UNAVAILABLE
+)  # 69: no answer: no broker, no server, too late, connection lost
+EXIT_REFUSED = (
+    os.EX_NOPERM
+)  # 77: the broker refuses this user, password, permission, certificate or queue
+EXIT_INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
 READY_LINE = " [x] Awaiting RPC requests"
 
@@ -50,7 +56,9 @@ class ServerOptions:
 
 def parse_server_options(package: str, argv: list[str] | None = None) -> ServerOptions:
     """Read a server's command line. Exits with 2 and one line on standard error if it is wrong."""
-    parser = _parser(f"{package}.rpc_server", "Serve fib(n), or a function of your own, from an AMQP queue.")
+    parser = _parser(
+        f"{package}.rpc_server", "Serve fib(n), or a function of your own, from an AMQP queue."
+    )
     parser.add_argument(
         "--function",
         default="contract.fibonacci:fib",
@@ -92,7 +100,9 @@ def parse_server_options(package: str, argv: list[str] | None = None) -> ServerO
 def run_client(package: str, client_class: type[RpcClient], argv: list[str] | None = None) -> int:
     """Be `python -m <package>.rpc_client`: ask for one fib(n), print the answer, return the exit code."""
     parser = _parser(f"{package}.rpc_client", "Ask a server for fib(n) and print the answer.")
-    parser.add_argument("n", nargs="?", help="The number to ask for; read from standard input if absent.")
+    parser.add_argument(
+        "n", nargs="?", help="The number to ask for; read from standard input if absent."
+    )
     parser.add_argument(
         "--timeout",
         type=float,
@@ -113,13 +123,17 @@ def run_client(package: str, client_class: type[RpcClient], argv: list[str] | No
     except ValueError:
         parser.error(f"n must be an integer, not {text.strip()!r:.50}")
     print(f" [x] Requesting fib({n})", flush=True)
-    options = {name: getattr(arguments, name) for name in ("queue", "fail_fast", "heartbeat", "queue_type")}
+    options = {
+        name: getattr(arguments, name) for name in ("queue", "fail_fast", "heartbeat", "queue_type")
+    }
     try:
         with client_class(";".join(arguments.urls), timeout=arguments.timeout, **options) as client:
             print(f" [.] Got {client.call(n)}")
     except (RpcError, ValueError) as error:
         print(f"{parser.prog}: {explain(error)}", file=sys.stderr)
         return exit_code(error)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     return 0
 
 
@@ -129,7 +143,9 @@ def explain(error: Exception) -> str:
         case InvalidRequest():
             return f"the server refused the request: {error}"
         case RemoteError():
-            return f"the function failed in the server: {error} (its traceback is in the server's log)"
+            return (
+                f"the function failed in the server: {error} (its traceback is in the server's log)"
+            )
         case RpcServerUnavailable():
             return f"{error}: start a server and the broker, or check --url and --queue"
         case RpcTimeout():
@@ -192,8 +208,16 @@ def configure_logging(package: str, *, verbose: bool) -> None:
     logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 
+class _Parser(argparse.ArgumentParser):
+    """One whose complaints are one line; argparse puts five lines of usage before them."""
+
+    def error(self, message: str) -> NoReturn:
+        line = " ".join(message.split())
+        self.exit(EXIT_USAGE, f"{self.prog}: {line} (see --help)\n")
+
+
 def _parser(program: str, description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"python -m {program}",
         description=description,
         epilog=EXIT_CODES,
@@ -203,10 +227,13 @@ def _parser(program: str, description: str) -> argparse.ArgumentParser:
         dest="urls",
         type=_urls,
         default="",
-        help="The broker, or several separated by ';' to try in turn, as amqp:// or amqps://user:password@host:port/vhost. "
+        help="The broker, or several separated by ';' to try in turn, as "
+        "amqp://user:password@host:port/vhost or amqps://... "
         "(default: $AMQP_URL, else amqp://guest:guest@localhost:5672/%%2F)",
     )
-    parser.add_argument("--queue", default="rpc_queue", help="The request queue. (default: %(default)s)")
+    parser.add_argument(
+        "--queue", default="rpc_queue", help="The request queue. (default: %(default)s)"
+    )
     parser.add_argument(
         "--queue-type",
         choices=("classic", "quorum"),
@@ -220,7 +247,9 @@ def _parser(program: str, description: str) -> argparse.ArgumentParser:
         metavar="S",
         help="Seconds after which a silent connection counts as lost. (default: %(default)s)",
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="Show every message as it passes.")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="Show every message as it passes."
+    )
     return parser
 
 

@@ -126,13 +126,15 @@ def decode_reply(body: bytes, content_type: str | None, type_: str | None) -> in
     except (ValueError, RecursionError):
         content = None
     match type_, content:
-        case (None | ""), int() if type(content) is int:
+        case ((None | ""), int()) if type(content) is int:
             return content
         case "error", {"error": "InvalidRequest", "message": str(message)}:
             return InvalidRequest(message)
         case "error", {"error": str(name), "message": str(message)}:
             return RemoteError(str(content.get("type", name)), message)
-    raise MalformedReply(f"not a reply: type {type_!r:.20}, {content_type!r:.50}, body {body!r:.100}")
+    raise MalformedReply(
+        f"not a reply: type {type_!r:.20}, {content_type!r:.50}, body {body!r:.100}"
+    )
 
 
 def is_json(content_type: str | None) -> bool:

@@ -24,7 +24,8 @@ def open_connection(urls: list[str], heartbeat: int) -> Any:
         Exception: the last broker's error; a refusal at once. What a broker raises is not all of one type.
     """
     error: Exception = OSError("no address to connect to")
-    for url in urls:  # not kombu's own failover: it would check every broker's certificate against the first host name
+    # not kombu's own failover, which would check every certificate against the first host name
+    for url in urls:
         connection = Connection(
             url,
             heartbeat=heartbeat,
@@ -48,7 +49,7 @@ def open_connection(urls: list[str], heartbeat: int) -> Any:
 
 
 def tls_options(url: str) -> Any:
-    """Return what makes kombu verify a broker as Python does by default (C20): left alone, it verifies nothing."""
+    """Return what makes kombu verify a broker as Python does (C20): by itself it verifies nothing."""
     if not url.startswith("amqps:"):
         return False
     return {"context": {"check_hostname": True}, "server_hostname": urlsplit(url).hostname}
@@ -57,8 +58,8 @@ def tls_options(url: str) -> Any:
 def drain(connection: Any) -> None:
     """Dispatch everything that has arrived, without waiting for more; raise if the connection is lost.
 
-    Until nothing is left: what a layer below has buffered would not wake a selector again. On py-amqp's connection,
-    because kombu's own `drain_events` reconnects silently, and without the consumers.
+    Until nothing is left: what a layer below has buffered would not wake a selector again. On
+    py-amqp's connection, because kombu's own `drain_events` reconnects silently, and without the consumers.
     """
     with suppress(TimeoutError):  # before OSError, of which it is a kind
         while True:

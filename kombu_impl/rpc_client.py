@@ -53,9 +53,7 @@ class FibonacciRpcClient:
         self._queue = Queue(queue, durable=True, queue_arguments=queue_arguments(queue_type))
         self._heartbeat = heartbeat
         self._timeout = check_timeout(timeout)
-        self._pending = PendingCalls(
-            fail_fast=fail_fast, ask_for_consumers=self._ask_for_consumers
-        )
+        self._pending = PendingCalls(fail_fast=fail_fast, ask_for_consumers=self._ask_for_consumers)
         self._lock = threading.Lock()  # held by whoever uses the connection
         self._connection: Any = None
         self._producer: Any = None  # None until requests can be sent
@@ -197,7 +195,9 @@ class FibonacciRpcClient:
                 with self._lock:
                     drain(connection)
                     connection.heartbeat_check()
-                while self._received:  # outside the lock: a future's callback may send the next request
+                while (
+                    self._received
+                ):  # outside the lock: a future's callback may send the next request
                     self._on_reply(self._received.popleft())
 
     def _on_connection_lost(self, error: Exception, delay: float) -> None:

@@ -148,7 +148,9 @@ class FibonacciRpcServer:
         with selectors.DefaultSelector() as selector:
             selector.register(self._connection.connection.sock, selectors.EVENT_READ)
             selector.register(signals, selectors.EVENT_READ)
-            while not any(key.fileobj is signals for key, _ in selector.select(self._options.heartbeat / 4)):
+            while not any(
+                key.fileobj is signals for key, _ in selector.select(self._options.heartbeat / 4)
+            ):
                 self._read()
 
     def _read(self) -> None:

@@ -44,9 +44,13 @@ def refusal(error: BaseException) -> BaseException | None:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what pika wrapped in it: a workflow's errors, an attempt's phase, a lost stream's reason."""
+    """Yield an error and what pika wrapped in it: attempts, their phases, a lost stream's reason."""
     yield error
-    for inner in (*getattr(error, "exceptions", ()), getattr(error, "exception", None), *error.args):
+    for inner in (
+        *getattr(error, "exceptions", ()),
+        getattr(error, "exception", None),
+        *error.args,
+    ):
         if isinstance(inner, BaseException):
             yield from causes(inner)
 

@@ -50,7 +50,9 @@ def test_replies_find_their_calls(serve: Serve, client: RpcClient) -> None:
     """C2: any number of calls in flight, every caller gets its own answer."""
     serve(prefetch=20)
     futures = {n: client.submit(n % 300) for n in range(1000)}
-    assert {n: future.result() for n, future in futures.items()} == {n: fib(n % 300) for n in futures}
+    assert {n: future.result() for n, future in futures.items()} == {
+        n: fib(n % 300) for n in futures
+    }
 
 
 def test_replies_in_any_order(serve: Serve, client: RpcClient) -> None:
@@ -63,9 +65,7 @@ def test_replies_in_any_order(serve: Serve, client: RpcClient) -> None:
     assert [future.result() for future in submitted] == [900, 450, 1]
 
 
-def test_one_callback_queue(
-    serve: Serve, connect: Connect, private_broker: PrivateBroker
-) -> None:
+def test_one_callback_queue(serve: Serve, connect: Connect, private_broker: PrivateBroker) -> None:
     """C2: one callback queue per client, declared once."""
 
     def queues() -> set[str]:
@@ -185,9 +185,7 @@ def test_deadline_in_the_past(client: RpcClient, timeout: float) -> None:
         client.call(1, timeout=timeout)
 
 
-def test_expired_request_leaves_the_queue(
-    client: RpcClient, queue: str, channel: Any
-) -> None:
+def test_expired_request_leaves_the_queue(client: RpcClient, queue: str, channel: Any) -> None:
     """C5: after the deadline a request does not stay in the queue."""
     with pytest.raises(RpcTimeout):
         client.call(1, timeout=0.5)
@@ -198,9 +196,7 @@ def test_expired_request_leaves_the_queue(
     wait_until(lambda: depth() == 0, "the queue to be empty")
 
 
-def test_expired_request_is_not_computed(
-    serve: Serve, client: RpcClient, tmp_path: Path
-) -> None:
+def test_expired_request_is_not_computed(serve: Serve, client: RpcClient, tmp_path: Path) -> None:
     """C5: after the deadline no server computes it, whether it waits in the queue or in the server."""
     log = tmp_path / "calls"
     serve(

@@ -25,8 +25,23 @@ from tests.waiting import wait_until
 
 # -- C9 -------------------------------------------------------------------------------------------------
 
-BAD_ARGUMENTS = [True, False, 1.5, 30.0, "30", "", None, -1, 10_001, 10**30, [], [1, 2], {}, {"n": 30}]
-NOT_JSON = [float("nan"), float("inf"), object(), b"30", {1, 2}, 1j, 10**5000]
+BAD_ARGUMENTS: list[Any] = [
+    True,
+    False,
+    1.5,
+    30.0,
+    "30",
+    "",
+    None,
+    -1,
+    10_001,
+    10**30,
+    [],
+    [1, 2],
+    {},
+    {"n": 30},
+]
+NOT_JSON: list[Any] = [float("nan"), float("inf"), object(), b"30", {1, 2}, 1j, 10**5000]
 
 
 def test_invalid_arguments(serve: Serve, client: RpcClient) -> None:
@@ -146,9 +161,7 @@ def test_remote_error(
 # -- C11 ------------------------------------------------------------------------------------------------
 
 
-def test_server_killed_while_computing(
-    serve: Serve, client: RpcClient, tmp_path: Path
-) -> None:
+def test_server_killed_while_computing(serve: Serve, client: RpcClient, tmp_path: Path) -> None:
     """C11: a call that a killed server was computing is answered by another."""
     log = tmp_path / "calls"
     options: dict[str, Any] = {
@@ -295,9 +308,7 @@ def test_late_reply(serve: Serve, client: RpcClient) -> None:
     assert client.call(5) == 5
 
 
-def test_no_class_is_named_by_the_wire(
-    client: RpcClient, queue: str, channel: Any
-) -> None:
+def test_no_class_is_named_by_the_wire(client: RpcClient, queue: str, channel: Any) -> None:
     """C10: no class is looked up by a name that came off the wire."""
     future = client.submit(1, timeout=5)
     wait_until(lambda: client.stats.sent == 1, "the request to be sent")

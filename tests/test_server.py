@@ -82,9 +82,7 @@ def test_long_job(serve: Serve, client: RpcClient, log: Path) -> None:
 
 
 @pytest.mark.parametrize("signal", ["terminate", "interrupt"])
-def test_graceful_stop(
-    serve: Serve, client: RpcClient, log: Path, signal: str
-) -> None:
+def test_graceful_stop(serve: Serve, client: RpcClient, log: Path, signal: str) -> None:
     """C17: a server told to stop finishes and answers what it computes, and returns what it prefetched."""
     server = serve(**logged(log, prefetch=3))
     futures = [client.submit(n, timeout=40) for n in (1200, 1201, 1202)]
@@ -139,7 +137,7 @@ def test_reconnect(serve: Serve, client: RpcClient, private_broker: PrivateBroke
     for lost in (1, 2):
         private_broker.close_all_connections("test")
         wait_until(lambda lost=lost: client.stats.reconnects == lost, "the client to be back")  # type: ignore[misc]
-        server.wait_for_output(r"(next attempt in(.|\n)*){%d}" % lost)
+        server.wait_for_output("(next attempt in(.|\n)*)" * lost)
         assert client.call(11, timeout=30) == 89
     assert server.running
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 
 from benchmarks.first_celery.app import make_app
 from contract import fib
@@ -33,7 +34,9 @@ class FibonacciRpcClient:
 
     def close(self) -> None:
         """Close the connections."""
-        self._app.backend.result_consumer.stop()
+        with suppress(AttributeError):  # what Celery raises when nothing was ever received
+            self._app.backend.result_consumer.stop()
+        self._app.pool.force_close_all()
         self._app.close()
 
 

@@ -10,9 +10,7 @@ from contract.programs import READY_LINE, ServerOptions, parse_server_options
 
 def serve(options: ServerOptions) -> None:
     """Answer until somebody ends the process. One request at a time, whatever the concurrency."""
-    queue = Queue(
-        options.queue, durable=True, queue_arguments={"x-queue-type": options.queue_type}
-    )
+    queue = Queue(options.queue, durable=True, queue_arguments={"x-queue-type": options.queue_type})
     with Connection(options.urls[0]) as connection:
         channel = connection.channel()
 
@@ -26,9 +24,7 @@ def serve(options: ServerOptions) -> None:
             )
             message.ack()
 
-        with Consumer(
-            channel, [queue], on_message=on_request, prefetch_count=options.prefetch
-        ):
+        with Consumer(channel, [queue], on_message=on_request, prefetch_count=options.prefetch):
             print(READY_LINE, flush=True)
             while True:
                 connection.drain_events()

@@ -11,14 +11,22 @@ from pamqp import base, body, commands, frame, header
 from contract.address import broker_urls
 from contract.wire import CONTENT_TYPE
 
-ID = "00000000"  # correlation ids have a fixed length, so that one is replaced without encoding anew
+ID = (
+    "00000000"  # correlation ids have a fixed length, so that one is replaced without encoding anew
+)
 CONSUMER_TAG = "c"
 EXPIRATION = "10000"  # milliseconds
 
-HEADER = struct.Struct(">BHL")  # of a frame: type, channel, size of what follows; an end octet comes last
+HEADER = struct.Struct(
+    ">BHL"
+)  # of a frame: type, channel, size of what follows; an end octet comes last
 NUMBER = struct.Struct(">Q")
-TAG_AT = 4 + 1 + len(CONSUMER_TAG)  # in basic.deliver, after two method numbers and the consumer tag
-ID_AT = 14 + 1 + len(CONTENT_TYPE) + 1  # in a content header, after fixed fields and the content type
+TAG_AT = (
+    4 + 1 + len(CONSUMER_TAG)
+)  # in basic.deliver, after two method numbers and the consumer tag
+ID_AT = (
+    14 + 1 + len(CONTENT_TYPE) + 1
+)  # in a content header, after fixed fields and the content type
 REPLY_TO_AT = ID_AT + len(ID) + 1
 
 
@@ -156,9 +164,7 @@ def _ack() -> tuple[bytes, bytes]:
     return whole[:at], whole[at + NUMBER.size :]
 
 
-def _publish(
-    queue: str, properties: commands.Basic.Properties, text: bytes
-) -> tuple[bytes, bytes]:
+def _publish(queue: str, properties: commands.Basic.Properties, text: bytes) -> tuple[bytes, bytes]:
     method = encode(commands.Basic.Publish(exchange="", routing_key=queue))
     head = frame.marshal(header.ContentHeader(body_size=len(text), properties=properties), 1)
     at = len(method) + HEADER.size + ID_AT
