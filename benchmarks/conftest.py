@@ -116,9 +116,8 @@ def effort(request: pytest.FixtureRequest) -> Effort:
 def rig(broker: PrivateBroker | ExternalBroker, request: pytest.FixtureRequest) -> Iterator[Rig]:
     """The servers of the run."""
     request.config.stash[ENVIRONMENT] = environment.describe(broker)
-    rig = Rig(broker)
-    yield rig
-    rig.close()
+    with Rig(broker) as rig:
+        yield rig
 
 
 @pytest.fixture(scope="module")

@@ -183,6 +183,12 @@ class Rig:
             pids["broker"] = self._broker_pids
         return with_cpu(lambda: take(client), pids)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """End everything."""
         for service in self._services.values():

@@ -1,8 +1,10 @@
-"""Celery's `rpc://` result backend, where results are messages to the caller's queue; with what it lacks here.
+"""Celery's `rpc://` result backend, in which a result is a message to its caller's queue.
 
-What Celery does here: the place of a result backend in client and worker, and the shape of a result.
-What it leaves to you: its own declares the callback queue again for every call, keeps every result that
-nobody fetched, lets a broken reply raise in whoever waits, and finds an error's class by its name.
+What Celery does here: the places of a result backend in the client and in the worker, and the
+shape of a result.
+What it leaves to you: its own backend declares the callback queue again for every call, keeps each
+result that nobody fetched, raises broken replies in whoever waits, and finds the class of an error
+by the name in the message.
 """
 
 import logging
@@ -20,34 +22,34 @@ from contract.wire import message_of
 log = logging.getLogger(__name__)
 
 
-class ResultConsumer(rpc.ResultConsumer):
+class ResultConsumer(rpc.ResultConsumer):  # type: ignore[name-defined,misc]
     """The client's end: consumes its callback queue and resolves its pending calls."""
 
     pending: PendingCalls
 
     def start(self, connection: Any) -> str:
-        """Declare and consume the callback queue of this connection, and return its name (C2).
+        """Declare and consume this connection's callback queue, and return its name (C2).
 
-        Exclusive, so it goes with the connection: Celery's own outlives the client by a day.
+        Exclusive, so that it ends with the connection; Celery's own is kept for a day.
         """
-        queue = Queue("", exclusive=True, durable=False)(connection.default_channel)
+        channel = connection.default_channel
+        queue = Queue("", exclusive=True, durable=False)(channel)
         queue.queue_declare()
-        consumer = Consumer(
-            connection.default_channel,
+        Consumer(
+            channel,
             [queue],
             callbacks=[self.on_state_change],
             on_decode_error=self.on_decode_error,
             accept=self.accept,
             no_ack=True,
             auto_declare=False,
-        )
-        consumer.consume()
+        ).consume()
         return str(queue.name)
 
     def on_state_change(self, meta: Any, message: Any) -> None:
-        """Resolve the call that a reply belongs to; count a reply that cannot be read (C13)."""
+        """Resolve the call that a reply belongs to."""
         correlation_id = message.properties.get("correlation_id")
-        log.debug("<- reply %s: %.100r", correlation_id, message.body)
+        log.debug("<- reply %s: %.100r", correlation_id, meta)
         try:
             outcome = decode_result(meta)
         except MalformedReply as error:
@@ -56,7 +58,7 @@ class ResultConsumer(rpc.ResultConsumer):
             self.pending.resolve(correlation_id, outcome)
 
     def on_decode_error(self, message: Any, error: Exception) -> None:
-        """Count a reply that cannot be read; Celery's own would raise it in whoever waits (C13)."""
+        """Count a reply that cannot be read (C13)."""
         log.warning("malformed reply: %.200s", error)
         self.pending.count("malformed")
 
@@ -66,10 +68,10 @@ class RpcBackend(rpc.RPCBackend):
 
     ResultConsumer = ResultConsumer
 
-    send_reply: Callable[[dict[str, Any], str, str | None], None]  # set by the worker's consumer
+    send_reply: Callable[[dict[str, Any], str, str | None], None]  # given by the worker's consumer
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
-        """Do nothing: here Celery's own declares the callback queue, for every call: one round trip."""
+        """Do nothing; Celery's own declares the callback queue here: a round trip for every call."""
 
     def store_result(
         self,
@@ -82,40 +84,33 @@ class RpcBackend(rpc.RPCBackend):
     ) -> None:
         """Reply to the caller, in the server. The traceback stays here (C10)."""
         reply_to, correlation_id = self.destination_for(task_id, request)
-        if not reply_to:
-            return
-        if state == states.FAILURE:
-            result = encode_error(result)
-        meta = {"task_id": task_id, "status": state, "result": result, "traceback": None}
-        self.send_reply(meta, reply_to, correlation_id)
+        if reply_to:
+            content = encode_error(result) if state == states.FAILURE else result
+            meta = {"task_id": task_id, "status": state, "result": content, "traceback": None}
+            self.send_reply(meta, reply_to, correlation_id or None)
 
 
 def encode_error(error: BaseException) -> dict[str, str]:
     """Return an error as Celery's results carry one, so that any Celery client can read it."""
-    if isinstance(error, InvalidRequest):
-        return {
-            "exc_module": InvalidRequest.__module__,
-            "exc_type": InvalidRequest.__name__,
-            "exc_message": message_of(error),
-        }
-    if isinstance(error, RemoteError):
-        return {"exc_type": error.exception_type, "exc_message": error.message}
+    match error:
+        case RemoteError():
+            return {"exc_type": error.exception_type, "exc_message": error.message}
+        case InvalidRequest():
+            module, name = InvalidRequest.__module__, InvalidRequest.__name__
+            return {"exc_module": module, "exc_type": name, "exc_message": message_of(error)}
     return {"exc_type": type(error).__name__, "exc_message": message_of(error)}
 
 
 def decode_result(meta: Any) -> int | RpcError:
-    """Return the result or the error of a reply. Celery's own looks up the error's class by its name (C10).
+    """Return a reply's result, or the error that it carries; no class is looked up for it (C10).
 
     Raises:
         MalformedReply: it is neither (C13).
     """
     match meta:
-        case {"status": states.SUCCESS, "result": int(result)} if type(result) is int:
+        case {"status": "SUCCESS", "result": int(result)} if type(result) is int:
             return result
-        case {
-            "status": states.FAILURE,
-            "result": {"exc_type": str(name), "exc_message": str(text)},
-        }:
+        case {"status": "FAILURE", "result": {"exc_type": str(name), "exc_message": str(text)}}:
             if meta["result"].get("exc_module") == InvalidRequest.__module__:
                 return InvalidRequest(text)
             return RemoteError(name, text)

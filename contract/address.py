@@ -6,6 +6,15 @@ from urllib.parse import urlsplit
 DEFAULT_URL = "amqp://guest:guest@localhost:5672/%2F"
 
 
+class Address(str):
+    """A broker's address, whose `repr` shows no password (C20): a list of them gets into logs."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(hint(self))
+
+
 def broker_urls(url: str | None) -> list[str]:
     """Return the addresses to try in turn.
 
@@ -26,14 +35,14 @@ def broker_urls(url: str | None) -> list[str]:
                 f"not a broker address: {which!r}; expected amqp://user:password@host:port/vhost "
                 "or amqps://..., with / # ? : @ in user, password and vhost percent-encoded (vhost / is %2F)"
             )
-    return urls
+    return [Address(each) for each in urls]
 
 
 def hint(address: str) -> str:
-    """Return what of a malformed address can be shown: nothing that may be part of a password (C20)."""
+    """Return what of an address can be shown: nothing that may be part of a password (C20)."""
     scheme, separator, rest = address.rpartition("://")
     _secret, at, host = rest.rpartition("@")
     if at:
         return f"{scheme}{separator}***@{host}"
     name, colon, _port_or_password = rest.partition(":")
-    return scheme + separator + name + (colon and ":***")
+    return f"{scheme}{separator}{name}" + (colon and ":***")

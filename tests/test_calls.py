@@ -1,4 +1,4 @@
-"""C1 to C8: what a caller gets, and when."""
+"""C1 to C8: what a caller gets, and when; and C22, what the client counts."""
 
 import asyncio
 import random
@@ -13,6 +13,7 @@ import pytest
 from conftest import Connect, Serve
 from contract import (
     MAX_N,
+    InvalidRequest,
     RpcClient,
     RpcClosed,
     RpcError,
@@ -227,7 +228,7 @@ def test_no_server_fails_fast(connect: Connect) -> None:
     client = connect(fail_fast=True)
     begun = time.monotonic()
     with pytest.raises(RpcServerUnavailable):
-        client.call(1, timeout=20)
+        client.call(1, timeout=6)
     assert time.monotonic() - begun < 1.0 + LATE
 
 
@@ -239,7 +240,7 @@ def test_fail_fast_with_a_slow_server(serve: Serve, connect: Connect) -> None:
 
 def test_server_that_comes_up_in_time(serve: Serve, client: RpcClient) -> None:
     """C6: a server that comes up before the deadline answers the waiting call."""
-    future = client.submit(30, timeout=40)
+    future = client.submit(30, timeout=20)
     wait_until(lambda: client.stats.sent == 1, "the request to be sent")
     serve()
     assert future.result() == 832040
@@ -283,7 +284,7 @@ def test_close_fails_what_is_pending(client: RpcClient) -> None:
     """C8: close() fails pending calls with RpcClosed; later ones too; it may be called again."""
     futures = [client.submit(n) for n in range(5)]
     client.close()
-    assert all(isinstance(future.exception(timeout=10), RpcClosed) for future in futures)
+    assert all(isinstance(future.exception(timeout=2), RpcClosed) for future in futures)
     client.close()
     with pytest.raises(RpcClosed):
         client.call(1)
@@ -339,3 +340,36 @@ def test_close_from_a_callback(serve: Serve, client: RpcClient) -> None:
     assert closed.wait(20)
     with pytest.raises(RpcError):
         client.call(1)
+
+
+# -- C22 ------------------------------------------------------------------------------------------------
+
+
+def test_counters(serve: Serve, client: RpcClient) -> None:
+    """C22: stats is a snapshot with the contract's names, each an int, of what became of the calls."""
+    before = client.stats
+    serve(function="harness.functions:slow")
+    assert client.call(1) == 1
+    with pytest.raises(InvalidRequest):
+        client.call(-1)
+    with pytest.raises(RpcTimeout):
+        client.call(600, timeout=0.3)
+    wait_until(lambda: client.stats.late == 1, "the late reply")
+    future = client.submit(500)
+    wait_until(lambda: client.stats.sent == 4, "the request to be sent")
+    assert client.stats.in_flight == 1
+    assert future.result() == 500
+    counted = {
+        "sent": 4,
+        "succeeded": 2,
+        "failed": 1,
+        "timed_out": 1,
+        "late": 1,
+        "unknown": 0,
+        "malformed": 0,
+        "reconnects": 0,
+        "in_flight": 0,
+    }
+    for stats, expected in ((client.stats, counted), (before, dict.fromkeys(counted, 0))):
+        assert {name: getattr(stats, name) for name in counted} == expected
+        assert all(type(getattr(stats, name)) is int for name in counted)

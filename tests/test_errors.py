@@ -21,6 +21,7 @@ from contract import (
     fib,
 )
 from harness.broker import PrivateBroker
+from harness.proxy import Proxy
 from tests.waiting import wait_until
 
 # -- C9 -------------------------------------------------------------------------------------------------
@@ -169,7 +170,7 @@ def test_server_killed_while_computing(serve: Serve, client: RpcClient, tmp_path
         "env": {"RPC_CALL_LOG": str(log)},
     }
     first = serve(**options)
-    future = client.submit(800, timeout=40)
+    future = client.submit(800, timeout=15)
     wait_until(log.exists, "the first server to compute")
     first.kill()
     serve(**options)
@@ -208,6 +209,21 @@ def test_connections_closed_by_the_broker(
     assert client.call(2, timeout=30) == 2
     assert client.stats.reconnects >= 1
     assert client.stats.in_flight == 0
+
+
+def test_connection_cut(serve: Serve, connect: Connect, url: str, tmp_path: Path) -> None:
+    """C12: a call in flight fails at once and is not sent again; the same client serves the next call."""
+    log = tmp_path / "calls"
+    serve(function="harness.functions:slow_logged", env={"RPC_CALL_LOG": str(log)})
+    with Proxy.for_url(url) as proxy:
+        client = connect(url=proxy.url)
+        future = client.submit(700, timeout=8)
+        wait_until(log.exists, "the server to compute")
+        proxy.cut()
+        assert future.exception() is None or isinstance(future.exception(), RpcConnectionLost)
+        assert client.call(1) == 1
+        client.close()
+    assert [line.split()[0] for line in log.read_text().splitlines()] == ["700", "1"]
 
 
 def test_call_during_an_outage(

@@ -1,11 +1,11 @@
-"""The programs that the contract fixes: `python -m <package>.rpc_client` and `rpc_server`, and `pytest --backend`."""
+"""The programs that the contract fixes: each `rpc_client` and `rpc_server`, and `pytest --backend`."""
 
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -23,38 +23,22 @@ from contract.programs import (
 from harness.broker import PrivateBroker
 from harness.program import PROJECT_ROOT, Program
 from harness.server import ServerProcess
-
-NOWHERE = "amqp://guest:guest@127.0.0.1:1/%2F"  # a port that nobody listens on
-LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ [A-Z]+ ")
+from tests.running import LOG_LINE, NOWHERE, run
 
 
-def run(module: str, *arguments: str, stdin: str = "", **env: str) -> Any:
-    """Run `python -m <module>` to its end and return it, with what it wrote to each stream as text."""
-    path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
-    return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        input=stdin,
-        env=os.environ | {"PYTHONPATH": path} | env,
-        capture_output=True,
-        text=True,
-        timeout=45,
-        check=False,
-    )
-
-
-def complaint(done: Any, module: str) -> str:
-    """Return the one line in which a program says what was wrong; beside it there may only be the log."""
+def complaint(done: CompletedProcess[str], module: str) -> str:
+    """Return the one line that says what was wrong; beside it there may only be the log."""
     lines = [line for line in done.stderr.splitlines() if not LOG_LINE.match(line)]
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith(f"python -m {module}: ")
     return str(lines[0])
 
 
-# -- the client -----------------------------------------------------------------------------------------
+# -- the client ------------------------------------------------------------------------------------
 
 
 def test_client_program(backend: str, serve: Serve, url: str, queue: str) -> None:
-    """Names: the client prints what the tutorial's prints, for n as an argument or on standard input."""
+    """Names: the client prints the tutorial's lines, for n as argument or on standard input."""
     serve()
     address = ("--url", url, "--queue", queue)
     for arguments, stdin in (("30",), ""), ((), "30\n"), ((), " 30"):
@@ -67,7 +51,7 @@ def test_client_program(backend: str, serve: Serve, url: str, queue: str) -> Non
 
 
 def test_addresses(backend: str, private_broker: PrivateBroker, channel: Any) -> None:
-    """Names: $AMQP_URL is the address without --url; a dead broker before the `;` is passed over; rpc_queue."""
+    """Names: $AMQP_URL is the address without --url; a dead broker before the `;` is passed over."""
     url = f"{NOWHERE};{private_broker.url}"
     try:
         with ServerProcess(backend, env={"AMQP_URL": url}) as server:
@@ -163,21 +147,14 @@ def test_verbose(backend: str, serve: Serve, url: str, queue: str) -> None:
     assert "832040" not in quiet.output
 
 
-CLIENT_OPTIONS = {
-    "--url",
-    "--queue",
-    "--queue-type",
-    "--heartbeat",
-    "--timeout",
-    "--fail-fast",
-    "--verbose",
+COMMON_OPTIONS = {"--url", "--queue", "--queue-type", "--heartbeat", "--verbose", "--help"}
+OPTIONS = {
+    "rpc_client": COMMON_OPTIONS | {"--timeout", "--fail-fast"},
+    "rpc_server": COMMON_OPTIONS | {"--function", "--concurrency", "--prefetch"},
 }
-SERVER_OPTIONS = {
-    "--url", "--queue", "--queue-type", "--heartbeat", "--function", "--concurrency", "--prefetch", "--verbose",
-}  # fmt: skip
 
 
-@pytest.mark.parametrize("program", ["rpc_client", "rpc_server"])
+@pytest.mark.parametrize("program", OPTIONS)
 def test_help(backend: str, program: str) -> None:
     """Names: --help has every option, in full sentences, with its default, and the exit codes."""
     done = run(f"{backend}.{program}", "--help", COLUMNS="1000")
@@ -185,9 +162,7 @@ def test_help(backend: str, program: str) -> None:
     assert done.stdout.startswith(f"usage: python -m {backend}.{program} ")
     entry = re.compile(r"^ +(?:-\w, )?(--[\w-]+)(?: \S+)?(?: *\n)? {2,}(.*)$", re.MULTILINE)
     options = entry.findall(done.stdout)
-    assert dict(options).keys() - {"--help"} == (
-        CLIENT_OPTIONS if program == "rpc_client" else SERVER_OPTIONS
-    )
+    assert dict(options).keys() == OPTIONS[program]
     for option, text in options:
         if option != "--help":  # argparse's own
             assert re.fullmatch(r"[A-Z].*\.( \(default: .*\))?", text), option
@@ -195,7 +170,7 @@ def test_help(backend: str, program: str) -> None:
         assert re.search(rf"\b{code} \w+", done.stdout[done.stdout.index("exit codes") :])
 
 
-# -- the server -----------------------------------------------------------------------------------------
+# -- the server ------------------------------------------------------------------------------------
 
 USAGE_ERRORS = [
     (["--function", "no.such.module:fib"], "no.such.module"),
@@ -251,7 +226,7 @@ def test_server_waits_for_a_broker(backend: str) -> None:
 
 
 def test_server_refused(backend: str, url: str, queue: str, channel: Any) -> None:
-    """C18: a server that the broker refuses does not try again: it exits with 77, after one line."""
+    """C18: a server that the broker refuses does not try again: one line, and exit code 77."""
     channel.queue_declare(queue, durable=True, arguments={"x-max-length": 7})  # not as ours is
     done = run(f"{backend}.rpc_server", "--url", url, "--queue", queue)
     assert done.returncode == EXIT_REFUSED, done.stderr
@@ -260,7 +235,7 @@ def test_server_refused(backend: str, url: str, queue: str, channel: Any) -> Non
     assert done.stdout == ""
 
 
-# -- pytest --backend -----------------------------------------------------------------------------------
+# -- pytest --backend ------------------------------------------------------------------------------
 
 THROW_AWAY = {
     "__init__.py": 'GAPS = {"nothing": "a gap that no test needs"}\n',
@@ -269,7 +244,7 @@ THROW_AWAY = {
 }
 
 
-def run_pytest(*arguments: str, **env: str) -> Any:
+def run_pytest(*arguments: str, **env: str) -> tuple[int, str]:
     """Run a pytest of its own, from this project's folder."""
     done = run(
         "pytest", "-p", "no:cacheprovider", "--rootdir", str(PROJECT_ROOT), *arguments, **env
@@ -294,7 +269,7 @@ def test_any_package_can_be_a_backend(tmp_path: Path, url: str) -> None:
 
 @pytest.mark.parametrize("name", ["no_such_package", "contract", "no.such.package", ""])
 def test_unknown_backend(name: str) -> None:
-    """Names: an unknown --backend is a usage error that names those there are, and starts nothing."""
+    """Names: an unknown --backend is a usage error that names those there are."""
     code, output = run_pytest("--backend", name, "--collect-only", "-q")
     assert code == pytest.ExitCode.USAGE_ERROR
     said = "no module '.*raw_pika, kombu_impl, celery_impl"

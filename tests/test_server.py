@@ -1,4 +1,4 @@
-"""C14 to C19: what a server does with requests, with a long job, when it is told to stop, and beside another."""
+"""C14 to C19: what a server does with requests, with a long job, when told to stop, beside another; C21, C23."""
 
 import threading
 from concurrent.futures import wait
@@ -85,10 +85,10 @@ def test_long_job(serve: Serve, client: RpcClient, log: Path) -> None:
 def test_graceful_stop(serve: Serve, client: RpcClient, log: Path, signal: str) -> None:
     """C17: a server told to stop finishes and answers what it computes, and returns what it prefetched."""
     server = serve(**logged(log, prefetch=3))
-    futures = [client.submit(n, timeout=40) for n in (1200, 1201, 1202)]
+    futures = [client.submit(n, timeout=20) for n in (1200, 1201, 1202)]
     wait_until(lambda: calls(log) == [1200], "the server to compute")
     assert getattr(server, signal)(30) == 0
-    assert futures[0].result(timeout=10) == 1200
+    assert futures[0].result(timeout=5) == 1200
     assert not futures[1].done()
     serve(**logged(log))
     assert [future.result() for future in futures] == [1200, 1201, 1202]
@@ -175,3 +175,23 @@ def test_idle_past_the_heartbeat(serve: Serve, connect: Connect) -> None:
     assert client.call(11) == 89
     assert client.stats.reconnects == 0
     assert "next attempt in" not in server.output
+
+
+@pytest.mark.parametrize(
+    ("queue_type", "arguments"),
+    [("classic", {}), ("quorum", {"x-delivery-limit": 5})],
+    ids=["classic", "quorum"],
+)
+def test_request_queue(
+    serve: Serve,
+    connect: Connect,
+    queue: str,
+    channel: Any,
+    queue_type: str,
+    arguments: dict[str, int],
+) -> None:
+    """C23: the request queue is durable, and of the type that was chosen."""
+    serve(queue_type=queue_type)
+    assert connect(queue_type=queue_type).call(10, timeout=20) == 55
+    # the broker refuses to declare a queue again that is another
+    channel.queue_declare(queue, durable=True, arguments={"x-queue-type": queue_type, **arguments})

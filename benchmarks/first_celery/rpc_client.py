@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 
+from kombu import pools
+
 from benchmarks.first_celery.app import make_app
 from contract import fib
 from contract.address import broker_urls
@@ -36,8 +38,8 @@ class FibonacciRpcClient:
         """Close the connections."""
         with suppress(AttributeError):  # what Celery raises when nothing was ever received
             self._app.backend.result_consumer.stop()
-        self._app.pool.force_close_all()
         self._app.close()
+        pools.reset()  # the process has one pool of connections for each address, which no application closes
 
 
 def _first(numbers: Iterator[int], count: int) -> Iterator[int]:

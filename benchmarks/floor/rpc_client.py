@@ -13,7 +13,7 @@ class FibonacciRpcClient:
     def __init__(
         self, url: str | None = None, *, queue: str = "rpc_queue", queue_type: str = "classic"
     ) -> None:
-        self._connection = Connection(url)
+        self._connection = Connection(url, timeout=10.0)
         self._queue = queue
         self._connection.declare(queue, queue_type)
         declared = self._connection.ask(commands.Queue.Declare(queue="", exclusive=True))

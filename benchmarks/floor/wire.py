@@ -48,7 +48,8 @@ class Message(NamedTuple):
 class Connection:
     """A blocking socket with one channel open. No heartbeats, no recovery, one thread."""
 
-    def __init__(self, url: str | None) -> None:
+    def __init__(self, url: str | None, timeout: float | None = None) -> None:
+        """Connect and log in; from then on wait for data `timeout` seconds, or without end."""
         parts = urlsplit(broker_urls(url)[0])
         user, password = unquote(parts.username or "guest"), unquote(parts.password or "guest")
         self._socket = socket.create_connection((parts.hostname, parts.port or 5672), timeout=10)
@@ -61,6 +62,7 @@ class Connection:
         self.send(encode(commands.Connection.TuneOk(2047, 131_072, 0), 0))  # 0: no heartbeats
         self.ask(commands.Connection.Open(unquote(parts.path[1:]) or "/"), 0)
         self.ask(commands.Channel.Open())
+        self._socket.settimeout(timeout)
 
     def declare(self, queue: str, queue_type: str) -> None:
         """Declare a request queue as everybody here does."""

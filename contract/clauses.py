@@ -1,0 +1,28 @@
+"""The contract's clauses by number, as docstrings and tests cite them, with a title for each."""
+
+CLAUSES = {
+    "Names": "names that are fixed: programs, options, addresses",
+    "C1": "exact results",
+    "C2": "correlation",
+    "C3": "threads share a client",
+    "C4": "timeout at the deadline",
+    "C5": "no dead work",
+    "C6": "nobody there",
+    "C7": "cancel",
+    "C8": "close leaves nothing",
+    "C9": "invalid request",
+    "C10": "remote error",
+    "C11": "server crash",
+    "C12": "connection lost",
+    "C13": "stray replies",
+    "C14": "acknowledged after the reply",
+    "C15": "fair dispatch",
+    "C16": "long jobs",
+    "C17": "graceful stop",
+    "C18": "server reconnects",
+    "C19": "scale out",
+    "C20": "trust",
+    "C21": "resources",
+    "C22": "counters",
+    "C23": "durable queue, by choice",
+}

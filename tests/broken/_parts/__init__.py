@@ -1,0 +1,1 @@
+"""The two modules that every broken implementation has: `_base.PARTS` puts them there."""

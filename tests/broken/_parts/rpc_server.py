@@ -1,0 +1,13 @@
+"""The server of the broken implementation that this module was imported from."""
+
+import sys
+from importlib import import_module
+
+from contract.programs import parse_server_options
+from tests.broken import _base
+
+assert __package__
+FibonacciRpcServer = getattr(import_module(__package__), "Server", _base.Server)
+
+if __name__ == "__main__":
+    sys.exit(FibonacciRpcServer(parse_server_options(__package__)).run())

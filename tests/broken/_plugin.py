@@ -1,0 +1,69 @@
+"""A pytest plugin for the run over all broken implementations: chooses tests, and wastes no time on failing ones.
+
+Each implementation gets the quick tests of the clauses that it breaks, those that it names itself (`CAUGHT_BY`),
+and a sample of the others. Once a clause is seen to be broken, its other tests are left out.
+"""
+
+from collections.abc import Generator
+from importlib import import_module
+
+import pytest
+
+from tests import waiting
+from tests.conformance import backend_of, clause_of
+
+FILES = {"test_calls.py", "test_errors.py", "test_server.py"}
+SLOW = {"private_broker"}  # its control program takes a second for every answer
+
+# Of each kind a quick one: calls, threads, deadlines, close, bad requests, bad functions, stray replies.
+SAMPLE = {
+    "test_results_are_exact",
+    "test_submit_from_a_callback",
+    "test_deadline_in_the_past",
+    "test_close_fails_what_is_pending",
+    "test_arguments_that_json_cannot_carry",
+    "test_no_class_is_named_by_the_wire",
+    "test_duplicate_and_late_replies",
+}
+
+_seen: set[tuple[str | None, str]] = set()  # backend, clause
+
+
+def pytest_configure() -> None:
+    """Wait less long for what will not happen."""
+    waiting.wait_until.__defaults__ = (6.0,)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what is to be run."""
+    kept = [item for item in items if _wanted(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def _wanted(item: pytest.Item) -> bool:
+    broken = import_module(backend_of(item) or "")
+    name = getattr(item, "originalname", item.name)
+    clause = clause_of(item)
+    if clause in broken.BREAKS:
+        quick = item.path.name in FILES and not SLOW.intersection(getattr(item, "fixturenames", ()))
+        return quick or name in getattr(broken, "CAUGHT_BY", ())
+    return name in SAMPLE and clause not in getattr(broken, "ALSO", ())
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave a test out if its clause is known to be broken."""
+    if (backend_of(item), clause_of(item)) in _seen:
+        pytest.skip("its clause has failed already")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note which clauses are broken."""
+    report = yield
+    if report.failed:
+        _seen.add((backend_of(item), clause_of(item)))
+    return report

@@ -1,0 +1,18 @@
+"""C12: calls that were in flight when the connection was lost wait for their deadline."""
+
+from contract import RpcError
+from contract.pending import PendingCalls
+from tests.broken import _base
+
+__path__ = _base.PARTS
+
+BREAKS = {"C12"}
+
+
+class Silent(PendingCalls):
+    def fail_sent(self, error: RpcError) -> None:
+        pass
+
+
+class Client(_base.Client):
+    pending_calls = Silent

@@ -1,0 +1,15 @@
+"""C4: a call's own timeout is ignored."""
+
+from concurrent.futures import Future
+
+from tests.broken import _base
+
+__path__ = _base.PARTS
+
+BREAKS = {"C4"}
+ALSO = {"C5", "C6", "C11", "C12", "C13"}
+
+
+class Client(_base.Client):
+    def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
+        return super().submit(n)

@@ -1,0 +1,24 @@
+"""C23: the request queue is not durable."""
+
+from typing import Any
+
+from tests.broken import _base
+
+__path__ = _base.PARTS
+
+BREAKS = {"C23"}
+
+
+class Transient(_base.Channel):
+    def queue_declare(self, queue: str, *, durable: bool = False, **options: Any) -> Any:
+        return self._channel.queue_declare(queue, **options)
+
+
+class Client(_base.Client):
+    def _on_channel_open(self, channel: Any) -> None:
+        super()._on_channel_open(Transient(channel))
+
+
+class Server(_base.Server):
+    def _on_channel_open(self, channel: Any) -> None:
+        super()._on_channel_open(Transient(channel))

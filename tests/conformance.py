@@ -1,0 +1,100 @@
+"""What a run of the suite finds out, clause by clause and implementation by implementation, as JSON."""
+
+import json
+import re
+from collections import Counter, defaultdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.clauses import CLAUSES
+
+UNNAMED = "no clause"
+
+
+def backend_of(item: pytest.Item) -> str | None:
+    """Return the implementation that a test runs against."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("backend") if callspec else None
+
+
+def clause_of(item: pytest.Item) -> str:
+    """Return the clause that the first line of a test names, or `UNNAMED`."""
+    docstring = getattr(getattr(item, "function", None), "__doc__", None) or ""
+    match = re.match(r"(C\d+|Names): ", docstring)
+    return match[1] if match else UNNAMED
+
+
+class Recorder:
+    """A pytest plugin that writes what became of every conformance test.
+
+    The file: `{"backends": [...], "clauses": {clause: {"tests": digest, "outcomes": {backend: {...}}}}}`, where a
+    backend's outcomes are how many `passed`, which `failed`, how many are `expected` to fail and did, by
+    reason, and how many were `not_run`. The digest is one of the names of the clause's tests.
+    """
+
+    def __init__(self, path: Path, suite: Path) -> None:
+        self._path = path
+        self._suite = suite
+        self._tests: dict[str, tuple[str, str]] = {}  # clause and backend by test
+        self._outcomes: dict[
+            str, tuple[str, str]
+        ] = {}  # outcome and expected failure's reason by test
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note the tests that will be run."""
+        for item in session.items:
+            backend = backend_of(item)
+            if backend and item.path.is_relative_to(self._suite):
+                self._tests[item.nodeid] = (clause_of(item), backend)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note what became of a test. Its set-up and its end count too when they fail."""
+        if report.failed:
+            self._outcomes[report.nodeid] = ("failed", "")
+        elif hasattr(report, "wasxfail"):
+            self._outcomes[report.nodeid] = ("expected", report.wasxfail)
+        elif report.passed and report.when == "call":
+            self._outcomes[report.nodeid] = ("passed", "")
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the file."""
+        tests: dict[str, set[str]] = defaultdict(set)
+        by_clause: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for test, (clause, backend) in self._tests.items():
+            tests[clause].add(test.replace(backend, "*"))
+            by_clause[clause][backend].append(test)
+        clauses = {
+            clause: {
+                "tests": digest(tests[clause]),
+                "outcomes": {backend: self._summary(ids) for backend, ids in ran.items()},
+            }
+            for clause, ran in sorted(by_clause.items(), key=lambda entry: clause_order(entry[0]))
+        }
+        backends = list(dict.fromkeys(backend for _, backend in self._tests.values()))
+        content = {"backends": backends, "clauses": clauses}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_text(json.dumps(content, indent=2) + "\n")
+
+    def _summary(self, tests: list[str]) -> dict[str, Any]:
+        outcomes = {test: self._outcomes.get(test, ("not_run", "")) for test in tests}
+        counts = Counter(outcome for outcome, _ in outcomes.values())
+        reasons = Counter(reason for outcome, reason in outcomes.values() if outcome == "expected")
+        return {
+            "passed": counts["passed"],
+            "failed": sorted(test for test in tests if outcomes[test][0] == "failed"),
+            "expected": dict(reasons),
+            "not_run": counts["not_run"],
+        }
+
+
+def digest(tests: set[str]) -> str:
+    """Return a short name for a set of tests, which is another when one is added, renamed or removed."""
+    return sha256("\n".join(sorted(tests)).encode()).hexdigest()[:16]
+
+
+def clause_order(clause: str) -> int:
+    """Return where a clause stands in the contract."""
+    return [*CLAUSES, clause].index(clause)

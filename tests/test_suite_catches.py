@@ -1,0 +1,133 @@
+"""The suite is shown to fail when it should: it is run on implementations that are broken on purpose."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+import pytest
+
+import tests.broken
+from contract.clauses import CLAUSES
+from harness.broker import BrokerNotInstalled, find_program
+from tests.conformance import UNNAMED
+
+NAMES = [name for _, name, _ in iter_modules(tests.broken.__path__) if not name.startswith("_")]
+NUMBERED = {clause for clause in CLAUSES if clause[0] == "C"}
+ROOT = Path(__file__).parent.parent
+QUICK = [f"tests/test_{group}.py" for group in ("calls", "errors", "server", "trust")]
+
+Outcomes = Mapping[str, Mapping[str, Any]]  # clause -> backend -> what became of its tests
+
+
+def broken(name: str) -> Any:
+    """Return a broken implementation's module."""
+    return import_module(f"tests.broken.{name}")
+
+
+def run_suite(path: Path, *arguments: str, timeout: float = 600.0) -> Any:
+    """Run the suite in a process of its own, with a broker of its own, and return what it recorded."""
+    # What is broken leaks, and would fail the test that runs when the garbage collector finds out.
+    quiet = ["-p", "no:unraisableexception", "-p", "no:threadexception"]
+    run = [sys.executable, "-m", "pytest", *quiet, "-p", "no:cacheprovider", "--tb=line"]
+    environment = {name: value for name, value in os.environ.items() if name != "AMQP_URL"}
+    done = subprocess.run(
+        [*run, "--conformance-json", str(path), *arguments],
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+    )
+    print(done.stdout)
+    with suppress(FileNotFoundError):
+        return json.loads(path.read_text())
+    pytest.fail(f"the run ended without a record:\n{done.stdout}")
+
+
+def backends(*names: str) -> list[str]:
+    """Return the options that run the suite on these broken implementations."""
+    return [word for name in names for word in ("--backend", f"tests.broken.{name}")]
+
+
+def outcomes(record: Any, name: str) -> dict[str, Any]:
+    """Return what became of the tests of each clause that ran on a broken implementation."""
+    backend = f"tests.broken.{name}"
+    ran = {clause: entry["outcomes"].get(backend) for clause, entry in record["clauses"].items()}
+    return {clause: outcome for clause, outcome in ran.items() if outcome}
+
+
+def failing(record: Any, name: str) -> set[str]:
+    """Return the clauses that the suite found broken."""
+    return {clause for clause, outcome in outcomes(record, name).items() if outcome["failed"]}
+
+
+@pytest.fixture(scope="session")
+def own_broker() -> None:
+    """What is needed for a broker of one's own; `$AMQP_URL` would not do."""
+    try:
+        find_program("rabbitmq-server")
+    except BrokerNotInstalled as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def quick_run(own_broker: None, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One run over all broken implementations: the tests that should fail, and a sample that should not."""
+    record = tmp_path_factory.mktemp("catches") / "conformance.json"
+    return run_suite(record, *QUICK, "-p", "tests.broken._plugin", *backends(*NAMES))
+
+
+@pytest.fixture(scope="session")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The suite's tests, not run."""
+    record = tmp_path_factory.mktemp("collected") / "conformance.json"
+    return run_suite(record, "tests", "--collect-only", "-q")
+
+
+@pytest.mark.timeout(400)  # the first of these waits for the run
+@pytest.mark.parametrize("name", NAMES)
+def test_broken_implementation_is_caught(quick_run: Any, name: str) -> None:
+    """The clauses meant fail, and none of the sample does."""
+    assert failing(quick_run, name) == broken(name).BREAKS
+    assert len(outcomes(quick_run, name)) > len(broken(name).BREAKS)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", NAMES)
+def test_whole_suite_on_broken_implementation(own_broker: None, tmp_path: Path, name: str) -> None:
+    """With the whole suite, the clauses meant fail, and no others but those that depend on them."""
+    found = failing(run_suite(tmp_path / "record", "tests", *backends(name), timeout=3600), name)
+    assert found >= broken(name).BREAKS
+    assert found <= broken(name).BREAKS | getattr(broken(name), "ALSO", set())
+
+
+def test_each_clause_has_a_broken_implementation() -> None:
+    """No clause is tested by tests that were never seen to fail."""
+    assert set().union(*(broken(name).BREAKS for name in NAMES)) == NUMBERED
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_broken_implementation_says_what_it_breaks(name: str) -> None:
+    """Its docstring begins with the clauses that it declares as data; they exist."""
+    clauses, _, why = (broken(name).__doc__ or "").partition(": ")
+    assert set(clauses.split(", ")) == broken(name).BREAKS
+    assert why.rstrip().endswith(".")
+    assert broken(name).BREAKS | getattr(broken(name), "ALSO", set()) <= NUMBERED
+
+
+@pytest.mark.timeout(180)
+def test_each_test_names_its_clause(collected: Any) -> None:
+    """A test that is run on implementations begins with the clause it checks, and the clause exists."""
+    unnamed = collected["clauses"].get(UNNAMED, {"outcomes": {}})
+    assert unnamed["outcomes"] == {}
+    assert set(collected["clauses"]) == set(CLAUSES)
