@@ -22,6 +22,13 @@ def measured(rig: Rig, cases: Cases, effort: Effort, progress: Progress) -> Resu
     )
 
 
-def test_call(row: str, publish: Publish, measured: Results) -> None:
+def test_call(row: str, publish: Publish, measured: Results, rig: Rig) -> None:
     """The time from `call` to its answer."""
-    publish(measured, row=row, prefetch=1, window=1, queue_type="classic")
+    publish(
+        measured,
+        row=row,
+        prefetch=1,
+        window=1,
+        queue_type="classic",
+        delivery_mode=rig.delivery_mode(row),
+    )

@@ -1,6 +1,7 @@
 """How many can I push? One client keeps a window of calls in flight; every answer is checked.
 
-A window of w means that never more than w calls are unanswered. The time runs from the first request to the last answer.
+A window of w means that never more than w calls are unanswered. The time runs from the first request to the last
+answer.
 """
 
 import pytest
@@ -18,7 +19,7 @@ THREE = (1, 10, 100)
 
 
 def SKIP(row: str, prefetch: int, window: int) -> bool:  # noqa: N802
-    """Whether a combination is left out: the whole curve is drawn with a prefetch of 20, and not for what was first written."""
+    """Leave combinations out: the whole curve is for a prefetch of 20, and not for what was first written."""
     return window not in THREE and (prefetch == 1 or row in FIRST.values())
 
 

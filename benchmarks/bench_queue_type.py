@@ -1,7 +1,7 @@
 """What does a durable, replicated queue cost? One call in flight, over a classic and over a quorum request queue.
 
-Both are durable. A quorum queue writes each request to disk and lets a majority of its nodes agree, of which a single
-broker has one: what is measured is the least that it costs.
+Both are durable. A quorum queue writes each request to disk and lets a majority of its nodes agree, of which a
+single broker has one: what is measured is the least that it costs.
 """
 
 import pytest

@@ -1,7 +1,7 @@
 """What does the size cost? One call in flight; fib(n) has 1, 209 and 2,090 digits for n = 0, 1,000 and 10,000.
 
-The servers remember what they computed, so that the time is the reply's: turning the number into text, carrying it, and
-turning it into a number again.
+The servers remember what they computed, so that the time is the reply's: turning the number into text, carrying
+it, and turning it into a number again.
 """
 
 import pytest

@@ -32,6 +32,7 @@ def set_up(rig: Rig, row: str) -> Sample:
             capture_output=True,
             text=True,
             timeout=60,
+            check=False,
             cwd=PROJECT_ROOT,
         )
         if done.returncode:

@@ -24,7 +24,7 @@ def time_threads(client: CallsOne, threads: int, seconds: float) -> Sample:
 
     def caller(number: int) -> int:
         n = number % KINDS
-        answers = []
+        answers: list[int] = []
         ready.wait()
         end = time.perf_counter() + seconds
         while not answers or time.perf_counter() < end:

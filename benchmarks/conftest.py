@@ -1,7 +1,8 @@
-"""What the questions share: how much effort is made, the rig, progress, and the way into pytest-benchmark's statistics.
+"""What the questions share: how much effort is made, the rig, progress, and the way into pytest-benchmark.
 
-All rows of a question are measured in turn by one fixture, `measured`, which the first of the question's tests sets up.
-Each test then hands its row's timings to pytest-benchmark, so that its table, JSON, saving and comparing work as ever.
+All rows of a question are measured in turn by one fixture, `measured`, which the first of the question's tests
+sets up. Each test then hands its row's timings to pytest-benchmark, so that its table, JSON, saving and comparing
+work as ever.
 """
 
 import os
@@ -10,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from benchmarks import environment, report
-from benchmarks.measure import Measured, Void, quantile, spread
+from benchmarks.measure import Measured, Void, spread
 from benchmarks.rig import Rig
 from benchmarks.rows import rows_beside
 from conftest import backends
@@ -63,6 +64,7 @@ class Replay:
         self._readings = (reading for each in times for reading in (0.0, each))
 
     def __call__(self) -> float:
+        """Return the next reading."""
         return next(self._readings)
 
 
@@ -141,9 +143,12 @@ def progress(request: pytest.FixtureRequest, effort: Effort) -> Progress:
     def say(text: str) -> None:
         if effort is ONCE or reporter is None:
             return
+        line = f"{time.monotonic() - started:4.0f} s  {question}  {text}"
         with capture.global_and_fixture_disabled():
-            line = f"{time.monotonic() - started:4.0f} s  {question}  {text}"
-            reporter.write(f"\r{line:<78}", flush=True)
+            if reporter.isatty:
+                reporter.write(f"\r{line:<79}", flush=True)
+            elif text.startswith("pass 1 "):
+                reporter.write(f"\n{line} ", flush=True)
 
     return say
 
@@ -153,7 +158,7 @@ def publish(benchmark: Any, request: pytest.FixtureRequest) -> Publish:
     """Hand one row's timings, and all that is needed to read them, to pytest-benchmark."""
 
     def publish(results: Results, **extra: Any) -> None:
-        outcome = results[request.node.callspec.id]  # type: ignore[attr-defined]
+        outcome = results[request.node.callspec.id]
         if isinstance(outcome, Void):
             request.config.stash.setdefault(VOIDS, []).append(
                 {
@@ -170,7 +175,7 @@ def publish(benchmark: Any, request: pytest.FixtureRequest) -> Publish:
     return publish
 
 
-def _refuse(benchmark: Any, void: Void) -> None:
+def _refuse(benchmark: Any, void: Void) -> NoReturn:
     """Leave this row out of pytest-benchmark's results, and fail its test."""
 
     def fail() -> None:
@@ -189,10 +194,10 @@ def describe(measured: Measured) -> dict[str, Any]:
         "calls": measured.calls,
         "passes": measured.passes,
         "spread": spread(measured.passes)._asdict(),
-        "p50": quantile(times, 0.5),
-        "p95": quantile(times, 0.95),
-        "p99": quantile(times, 0.99),
-        "quantiles": [quantile(times, q) for q in FINE] if len(times) > len(FINE) else [],
+        "p50": measured.quantile(0.5),
+        "p95": measured.quantile(0.95),
+        "p99": measured.quantile(0.99),
+        "quantiles": [measured.quantile(q) for q in FINE] if len(times) > len(FINE) else [],
         "cpu_per_call": measured.cpu_per_call,
         "smallest_shares": measured.smallest_shares,
         "memory": measured.memory,
@@ -214,7 +219,8 @@ def pytest_benchmark_update_machine_info(
     for name in ("node", "python_build", "python_compiler"):
         machine_info.pop(name, None)
     machine_info["cpu"] = cpu.get("brand_raw") or machine_info.get("processor") or "unknown"
-    machine_info |= config.stash.get(ENVIRONMENT, {})
+    if ENVIRONMENT in config.stash:
+        machine_info.update(config.stash[ENVIRONMENT])
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:

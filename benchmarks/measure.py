@@ -1,8 +1,8 @@
 """How times are taken and compared. All times are in seconds.
 
-A run is a number of passes. In each pass every row gets one slot, in the order A B C, C B A, A B C ..., so that a drift
-of the machine falls on all rows alike. A row's figure is the median over its passes; its spread is what the middle half
-of the passes covers (the quartiles). Ratios are formed within each pass, before anything is averaged.
+A run is a number of passes. In each pass every row gets one slot, in the order A B C, C B A, A B C ..., so that
+a drift of the machine falls on all rows alike. A row's figure is the median over its passes; its spread is what
+the middle half of the passes covers (the quartiles). Ratios are formed within each pass, before averaging.
 """
 
 import gc
@@ -54,7 +54,7 @@ class Sample:
     """What one slot of one row gave."""
 
     times: list[float]
-    """Seconds of each call; or, for calls in flight together, the one quotient of the slot's time and its calls."""
+    """Seconds of each call; for calls in flight together, one value: the slot's time by its calls."""
     calls: int = 1
     cpu: dict[str, float] = field(default_factory=dict)
     """Seconds of processor time in this slot, of `client`, `server` and, where it is ours, `broker`."""
@@ -74,6 +74,16 @@ class Measured:
     def times(self) -> list[float]:
         """All timings, pass by pass."""
         return [each for sample in self.samples for each in sample.times]
+
+    def quantile(self, q: float) -> float:
+        """Return a quantile of all timings, in which each pass weighs the same: a slower one has fewer of them."""
+        weighted = sorted((each, 1 / len(s.times)) for s in self.samples for each in s.times)
+        wanted = q * len(self.samples)
+        for value, weight in weighted:
+            wanted -= weight
+            if wanted <= 1e-9:
+                return value
+        return weighted[-1][0]
 
     @property
     def calls(self) -> int:
@@ -145,8 +155,8 @@ def quantile(values: Sequence[float], q: float) -> float:
 def ratio(passes: Sequence[float], base: Sequence[float]) -> Ratio:
     """Compare two rows that were measured in turn.
 
-    They differ when their spreads do not overlap *and* every pass agrees on which is larger: for two equal rows the
-    second alone has a chance of 1 in 128 at eight passes. Else the table says "no difference measured".
+    They differ when their spreads do not overlap *and* every pass agrees on which is larger: for two equal rows
+    the second alone has a chance of 1 in 128 at eight passes. Else the table says "no difference measured".
     """
     quotients = [a / b for a, b in zip(passes, base, strict=True)]
     agreed = all(each > 1 for each in quotients) or all(each < 1 for each in quotients)
@@ -197,7 +207,8 @@ def join(stages: Iterable[Mapping[K, Measured | Void]]) -> dict[K, Measured | Vo
 
 def time_calls(client: CallsOne, n: int, seconds: float, at_least: int = 1) -> Sample:
     """Time call after call, for so many seconds."""
-    answers, times = [], []
+    answers: list[int] = []
+    times: list[float] = []
     end = time.perf_counter() + seconds
     while len(times) < at_least or time.perf_counter() < end:
         began = time.perf_counter()
@@ -216,7 +227,7 @@ def warm_up(client: CallsOne, calls: int = 3) -> None:
 def time_window(
     client: CallsMany, window: int, seconds: float, at_least: int | None = None
 ) -> Sample:
-    """Time calls that are in flight together, new ones following for so many seconds, until the last is answered."""
+    """Time calls in flight together: new ones follow for so many seconds, and the last answer ends it."""
     began = time.perf_counter()
     answers = client.call_many(numbers(seconds, at_least or window), window)
     elapsed = time.perf_counter() - began

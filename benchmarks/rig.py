@@ -1,4 +1,4 @@
-"""Servers and clients of the rows, on the run's broker. A server is started once and serves every question it fits."""
+"""Servers and clients of the rows, on the run's broker. A server serves every question that it fits."""
 
 import os
 import time
@@ -182,6 +182,21 @@ class Rig:
         if self._broker_pids:
             pids["broker"] = self._broker_pids
         return with_cpu(lambda: take(client), pids)
+
+    def delivery_mode(self, row: str) -> str:
+        """Look at one request before a server takes it: `transient`, or `persistent` (written to disk)."""
+        with self.crew(Setting(row)) as crew, ThreadPoolExecutor(1) as pool:
+            with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
+                channel = connection.channel()
+                channel.queue_declare(
+                    crew.queue, durable=True, arguments={"x-queue-type": "classic"}
+                )
+                answer = pool.submit(lambda: crew.client.call(0))
+                _, properties, _ = next(channel.consume(crew.queue, inactivity_timeout=10))
+            # not acknowledged, so it is back in the queue
+            crew.start()
+            answer.result()
+        return "persistent" if properties and properties.delivery_mode == 2 else "transient"
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,6 @@ FIRST = {"raw_pika": "first_pika", "kombu_impl": "first_kombu", "celery_impl": "
 """Each layer as first written, by the implementation that it stands beside."""
 
 TITLES = {
-    "floor": "floor (pre-encoded frames)",
     "first_pika": "pika as first written",
     "first_kombu": "kombu as first written",
     "first_celery": "Celery as first written",
@@ -77,9 +76,3 @@ def submit_many(client: RpcClient, numbers: Iterator[int], window: int) -> list[
         future.add_done_callback(lambda _: free.release())
         futures.append(future)
     return [future.result() for future in futures]
-
-
-def delivery_mode(row: str) -> str | None:
-    """Return whether a row's requests are kept on disk, where its package says so."""
-    found: str | None = getattr(import_module(package(row)), "DELIVERY_MODE", None)
-    return found

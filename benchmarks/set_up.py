@@ -1,4 +1,4 @@
-"""A client's first moments, in a process of their own: `python -m benchmarks.set_up ROW URL QUEUE` prints them as JSON."""
+"""A client's first moments, in a process of their own, as JSON: `python -m benchmarks.set_up ROW URL QUEUE`."""
 
 import json
 import sys

@@ -3,17 +3,14 @@
 from benchmarks.measure import Ratio
 
 NO_DIFFERENCE = "no difference measured"
+MISSING = "-"
 
 
 def milliseconds(seconds: float) -> str:
-    """Write a time: `0.74 ms`."""
+    """Write a time: `0.74 ms`, `12.3 ms`, `480 ms`."""
     value = seconds * 1000
-    return f"{value:.2f} ms" if value < 10 else f"{value:,.1f} ms" if value < 100 else f"{value:,.0f} ms"
-
-
-def calls_per_second(seconds_per_call: float) -> str:
-    """Write a rate, to three digits: `4,810`."""
-    return rate(1 / seconds_per_call)
+    digits = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:,.{digits}f} ms"
 
 
 def rate(per_second: float) -> str:
@@ -33,3 +30,18 @@ def times(ratio: Ratio) -> str:
         return NO_DIFFERENCE
     low, median, high = ratio.spread
     return f"{factor(median)} ({factor(low)} to {factor(high)})"
+
+
+def microseconds(seconds: float) -> str:
+    """Write processor time: `210 µs`."""
+    return f"{seconds * 1e6:,.0f} µs"
+
+
+def megabytes(size: float) -> str:
+    """Write an amount of memory: `36 MB`."""
+    return f"{size / 1e6:.0f} MB"
+
+
+def percent(share: float) -> str:
+    """Write a share: `24 %`."""
+    return f"{share * 100:.0f} %"

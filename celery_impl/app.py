@@ -15,6 +15,8 @@ from amqp.method_framing import frame_handler
 from celery import Celery
 from kombu import Queue
 
+from contract.wire import queue_arguments
+
 TASK = "fibonacci"
 
 CONNECT_TIMEOUT = 5.0  # seconds for one broker, TCP to AMQP; then the next is tried
@@ -37,7 +39,7 @@ def make_app(queue: str, queue_type: str, heartbeat: int) -> Any:
         result_accept_content=["json"],
         task_serializer="json",
         result_serializer="json",
-        task_queues=[Queue(queue, durable=True, queue_arguments={"x-queue-type": queue_type})],
+        task_queues=[Queue(queue, durable=True, queue_arguments=queue_arguments(queue_type))],
         task_default_queue=queue,
         task_default_exchange="",  # else an exchange of the queue's name is declared and bound to it
         task_create_missing_queues=False,

@@ -30,6 +30,7 @@ from celery_impl.app import (
     RECONNECT_DELAY,
     TASK,
     describe,
+    drain,
     drop,
     open_connection,
     refusal,
@@ -99,6 +100,7 @@ class RpcConsumer(Consumer):
             request=Bunch(reply_to=reply_to, correlation_id=id_),
         )
         self.call_soon_ack(message.ack_log_error, log, self.connection_errors)
+        self._flush()  # at once: from its own thread nothing wakes the loop up
 
     # -- replies and acknowledgements (C14): in order, and in the thread of the event loop ---------
 
@@ -160,7 +162,9 @@ class RpcConsumer(Consumer):
                 break
             except Exception as error:
                 self._pause(error)
-        connection.transport.register_with_event_loop(connection.connection, self.hub)
+        # kombu's own reader takes one message, and leaves the next to the next time the loop wakes
+        # up: when both came in one TLS record, that is when a job ends, or a timer up to 10 s later
+        self.hub.add_reader(connection.connection.sock, drain, connection.connection)
         channel = connection.default_channel
         channel.auto_decode = False  # else bodies arrive as text, in what encoding a message names
         self._producer = Producer(channel, auto_declare=False)
@@ -169,6 +173,7 @@ class RpcConsumer(Consumer):
     def on_ready(self) -> None:
         """Say that the queue is being consumed."""
         self._delay = RECONNECT_DELAY
+        self.hub.call_soon(drain, self.connection.connection)  # what came with the consumer
         print(READY_LINE, flush=True)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:

@@ -4,7 +4,8 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -15,6 +16,10 @@ from harness.broker import free_port
 T = TypeVar("T")
 Way = Literal["to_broker", "to_client"]
 Direction = Literal["both", "to_broker", "to_client"]
+
+# Called, in the proxy's thread, with something that identifies the connection, the way and what was
+# read; it returns what of it to deliver. See `harness.frames`.
+Filter = Callable[[object, Way, bytes], bytes]
 
 CHUNK = 65_536
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: close() then sends RST
@@ -43,6 +48,7 @@ class Proxy:
         self.url = _with_port(url or f"amqp://guest:guest@{host}:{port}/%2F", self.port)
         self._delay: dict[Way, float] = {"to_broker": 0.0, "to_client": 0.0}
         self._swallow: dict[Way, bool] = {"to_broker": False, "to_client": False}
+        self.filter: Filter | None = None
         self._links: set[_Link] = set()
         self._changed = threading.Condition()  # guards _links, for the readers in other threads
         self._server: asyncio.Server | None = None
@@ -159,7 +165,8 @@ class Proxy:
         except (OSError, ExceptionGroup, asyncio.CancelledError):
             for end in link.writers:
                 sock = end.get_extra_info("socket")
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+                with suppress(OSError):  # closed already
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
                 end.transport.abort()
         else:
             for end in link.writers:
@@ -201,10 +208,11 @@ class Proxy:
                 if not self._swallow[way]:
                     raise
                 data = b""
-            if self._swallow[way]:
+            wanted = self.filter(link, way, data) if self.filter and data else data
+            if self._swallow[way] or wanted != data:
                 link.lost_bytes = True
-            else:
-                pipe.put_nowait((self._loop.time() + self._delay[way], data))
+            if not self._swallow[way] and (wanted or not data):
+                pipe.put_nowait((self._loop.time() + self._delay[way], wanted))
             if not data:
                 return
 

@@ -1,10 +1,10 @@
-"""Show one call as it passes over the wire: `python -m harness.wire_dump PACKAGE N`.
+"""Show calls as they pass over the wire: `python -m harness.wire_dump PACKAGE N ...`.
 
 Client and server are run behind one proxy each, which keep what they forward; the frames are read afterwards.
 """
 
 import argparse
-import asyncio
+import re
 import sys
 import time
 import uuid
@@ -17,7 +17,7 @@ import pika
 from pamqp import base, body, commands, frame, header
 
 from harness.broker import BrokerNotInstalled, broker
-from harness.proxy import Proxy, Way, _Link
+from harness.proxy import Proxy, Way
 from harness.server import ServerProcess
 
 SETTLE = 0.3  # seconds: the acknowledgement comes after the reply, which ends the call
@@ -38,33 +38,25 @@ class Message:
     missing: int = 0  # bytes of the body that are still to come
 
 
-class RecordingReader:
-    """A stream's end that keeps what was read from it, and when."""
+@dataclass
+class Call:
+    """What passed since a moment."""
 
-    def __init__(self, reader: asyncio.StreamReader, chunks: list[Chunk]) -> None:
-        self._reader = reader
-        self._chunks = chunks
+    title: str
+    begun: float = field(default_factory=time.monotonic)
+    passed: list[tuple[str, Message]] = field(default_factory=list)
 
-    async def read(self, size: int) -> bytes:
-        """Return what has arrived."""
-        data = await self._reader.read(size)
-        self._chunks.append((time.monotonic(), data))
+
+class Recorder:
+    """Keeps what a proxy forwards: for each connection, what went to and what came from the broker."""
+
+    def __init__(self) -> None:
+        self.streams: dict[tuple[object, Way], list[Chunk]] = {}
+
+    def __call__(self, connection: object, way: Way, data: bytes) -> bytes:
+        """Note what was read, and have it forwarded as it is."""
+        self.streams.setdefault((connection, way), []).append((time.monotonic(), data))
         return data
-
-
-class RecordingProxy(Proxy):
-    """A proxy that keeps what it forwards: for each connection, what went to and what came from the broker."""
-
-    def __init__(self, host: str, port: int, *, url: str | None = None) -> None:
-        super().__init__(host, port, url=url)
-        self.streams: list[tuple[Way, list[Chunk]]] = []
-
-    async def _receive(
-        self, link: _Link, way: Way, reader: Any, pipe: "asyncio.Queue[tuple[float, bytes]]"
-    ) -> None:
-        chunks: list[Chunk] = []
-        self.streams.append((way, chunks))
-        await super()._receive(link, way, RecordingReader(reader, chunks), pipe)  # type: ignore[arg-type]
 
 
 def messages(chunks: list[Chunk]) -> Iterator[Message]:
@@ -78,7 +70,11 @@ def messages(chunks: list[Chunk]) -> Iterator[Message]:
                 break
             raw, data = data[:consumed], data[consumed:]
             if isinstance(content, header.ContentHeader) and message is not None:
-                message.properties = {k: v for k, v in content.properties if v not in (None, "")}
+                message.properties = {
+                    "type" if name == "message_type" else name: value
+                    for name, value in content.properties
+                    if value not in (None, "", {})
+                }
                 message.missing = content.body_size
             elif isinstance(content, body.ContentBody) and message is not None:
                 message.body += content.value
@@ -95,47 +91,82 @@ def messages(chunks: list[Chunk]) -> Iterator[Message]:
                 yield message
 
 
-def record(package: str, n: int, url: str) -> tuple[str, list[tuple[str, Message]]]:
-    """Make one call; return how it ended, and what passed, with who sent it to whom, in order."""
+def record(package: str, numbers: list[int], url: str) -> list[Call]:
+    """Make calls, one after the other; return what passed in each, in order."""
     queue = f"wire-{uuid.uuid4().hex[:8]}"
-    found: list[tuple[str, Message]] = []
-    with RecordingProxy.for_url(url) as at_client, RecordingProxy.for_url(url) as at_server:
-        with ServerProcess(package, at_server.url, queue=queue):
+    calls = [Call("setting up")]
+    recorders = {"client": Recorder(), "server": Recorder()}
+    with Proxy.for_url(url) as at_client, Proxy.for_url(url) as at_server:
+        at_client.filter, at_server.filter = recorders.values()
+        with ServerProcess(package, at_server.url, queue=queue) as server:
             client = import_module(f"{package}.rpc_client").FibonacciRpcClient(
                 at_client.url, queue=queue
             )
-            try:
-                outcome = f"returned {client.call(n)}"
-            except Exception as error:
-                outcome = f"raised {type(error).__name__}: {error}"
-            time.sleep(SETTLE)
+            for n in numbers:
+                calls.append(Call(f"call({n})"))
+                try:
+                    calls[-1].title += f" returned {client.call(n)}"
+                except Exception as error:
+                    calls[-1].title += f" raised {type(error).__name__}: {error}"
+                time.sleep(SETTLE)
+            calls.append(Call("ending"))
             client.close()
-        for who, proxy in ("client", at_client), ("server", at_server):
-            for way, chunks in list(proxy.streams):
-                names = f"{who} -> broker" if way == "to_broker" else f"broker -> {who}"
-                found += [(names, message) for message in messages(chunks)]
-    connection = pika.BlockingConnection(pika.URLParameters(url))
-    connection.channel().queue_delete(queue)
-    connection.close()
-    return outcome, sorted(found, key=lambda each: each[1].at)
+            server.terminate()
+    for who, recorder in recorders.items():
+        for (_, way), chunks in recorder.streams.items():
+            names = f"{who} -> broker" if way == "to_broker" else f"broker -> {who}"
+            for message in messages(chunks):
+                call = [each for each in calls if each.begun <= message.at][-1]
+                call.passed.append((names, message))
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        connection.channel().queue_delete(queue)
+    for call in calls:
+        call.passed.sort(key=place)
+    return calls
 
 
-def describe(names: str, message: Message, *, hexadecimal: bool) -> Iterator[str]:
-    """Yield the lines that show one method and its content."""
-    fields = ", ".join(f"{name} {value!r}" for name, value in message.method if value)
-    yield f"{names}  {message.method.name}  ({len(message.raw)} bytes)"
-    if fields:
-        yield f"    {fields}"
+def place(passed: tuple[str, Message]) -> tuple[int, float]:
+    """Return a message's place: the server's acknowledgement may pass before or after the reply's delivery."""
+    names, message = passed
+    last = names == "broker -> client" and isinstance(message.method, commands.Basic.Deliver)
+    return int(last), message.at
+
+
+def describe(call: Call, *, hexadecimal: bool) -> Iterator[str]:
+    """Yield the lines that show the messages of a call."""
+    content: tuple[dict[str, Any], bytes] = {}, b""
+    for names, message in call.passed:
+        if not isinstance(
+            message.method, commands.Basic.Publish | commands.Basic.Deliver | commands.Basic.Ack
+        ):  # a client connects in the background, so some of that may fall into its first call
+            continue
+        yield f"{names}  {method_name(message.method)}  ({len(message.raw)} bytes)"
+        yield from (f"    {name}: {value!r}" for name, value in message.method if value)
+        delivered = isinstance(message.method, commands.Basic.Deliver)
+        if delivered and (message.properties, message.body) == content:
+            yield "    the same properties and body"
+        elif message.body:
+            content = message.properties, message.body
+            yield from describe_content(message)
+        if hexadecimal:
+            yield from dump(message.raw)
+
+
+def describe_content(message: Message) -> Iterator[str]:
+    """Yield the lines that show a message's properties and body."""
     for name, value in message.properties.items():
         if isinstance(value, dict):
             yield f"    {name}:"
             yield from (f"        {key}: {inner!r}" for key, inner in value.items())
         else:
             yield f"    {name}: {value!r}"
-    if message.body:
-        yield f"    body: {message.body.decode(errors='replace')}"
-    if hexadecimal:
-        yield from dump(message.raw)
+    yield f"    body: {message.body.decode(errors='replace')}"
+
+
+def method_name(method: base.Frame) -> str:
+    """Return a method's name as the specification writes it: `connection.start-ok`."""
+    class_, _, name = method.name.partition(".")
+    return f"{class_.lower()}.{re.sub('(?<=[a-z])(?=[A-Z])', '-', name).lower()}"
 
 
 def dump(raw: bytes) -> Iterator[str]:
@@ -150,26 +181,28 @@ def main(argv: list[str] | None = None) -> int:
     """Read the command line, make the call, print what passed."""
     parser = argparse.ArgumentParser(prog="python -m harness.wire_dump", description=__doc__)
     parser.add_argument("package", help="An implementation, such as raw_pika or benchmarks.floor.")
-    parser.add_argument("n", type=int, nargs="?", default=30, help="What to ask for. (default: 30)")
+    parser.add_argument("n", type=int, nargs="*", help="What to ask for. (default: 30)")
     parser.add_argument("--hex", action="store_true", help="Show the bytes as well.")
     parser.add_argument(
-        "--setup", action="store_true", help="Show only what passes before the call and after it."
+        "--setup", action="store_true", help="Show what passes before the calls and after them."
     )
     arguments = parser.parse_args(argv)
     try:
         with broker() as node:
-            outcome, found = record(arguments.package, arguments.n, node.url)
+            calls = record(arguments.package, arguments.n or [30], node.url)
     except BrokerNotInstalled as error:
         print(error, file=sys.stderr)
         return 1
-    content = commands.Basic.Publish | commands.Basic.Deliver | commands.Basic.Ack
-    for names, message in found:
-        is_call = isinstance(message.method, content)
-        if arguments.setup and not is_call:
-            print(f"{names}  {message.method.name}")
-        elif is_call and not arguments.setup:
-            print("\n".join(describe(names, message, hexadecimal=arguments.hex)))
-    print(f"the call {outcome}")
+    for call in calls:
+        if call in (calls[0], calls[-1]) and not arguments.setup:
+            continue
+        print(call.title)
+        if arguments.setup:
+            print(
+                *(f"{names}  {method_name(each.method)}" for names, each in call.passed), sep="\n"
+            )
+        else:
+            print(*describe(call, hexadecimal=arguments.hex), sep="\n")
     return 0
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections import deque
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,6 +31,7 @@ from kombu_impl.connection import (
     hang_up,
     open_connection,
     refusal,
+    release,
 )
 
 log = logging.getLogger(__name__)
@@ -77,8 +78,11 @@ class FibonacciRpcClient:
     def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
         """See `contract.RpcClient.submit`."""
         call = self._pending.add(encode_request(n), self._timeout if timeout is None else timeout)
-        with self._lock:
-            self._publish(call)
+        if self._lock.acquire(timeout=max(0.0, call.remaining)):
+            try:
+                self._publish(call)
+            finally:
+                self._lock.release()
         return call.future
 
     def _publish(self, call: PendingCall) -> None:
@@ -154,7 +158,7 @@ class FibonacciRpcClient:
                 self._start_consuming(connection)
                 delay = RECONNECT_DELAY
                 self._receive(connection)
-                connection.release()
+                release(connection)
             except Exception as error:
                 with self._lock:
                     self._producer = None
@@ -224,7 +228,9 @@ class FibonacciRpcClient:
         On a connection of its own: kombu waits for the answer, and a silent broker must not hold the lock up.
         """
         consumers = 0
-        with suppress(Exception), open_connection(self._urls, self._heartbeat) as connection:
+        with suppress(Exception), ExitStack() as cleanup:
+            connection = open_connection(self._urls, self._heartbeat)
+            cleanup.callback(release, connection)
             declared = connection.default_channel.queue_declare(
                 self._queue.name,
                 durable=True,

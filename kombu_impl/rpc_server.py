@@ -33,6 +33,7 @@ from kombu_impl.connection import (
     hang_up,
     open_connection,
     refusal,
+    release,
 )
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class FibonacciRpcServer:
         while wait(list(self._held.values()), timeout=self._options.heartbeat / 4).not_done:
             self._read()
         with self._lock:
-            self._connection.release()
+            release(self._connection)
 
     # -- connecting ------------------------------------------------------------------------------------
 

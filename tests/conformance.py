@@ -20,11 +20,11 @@ def backend_of(item: pytest.Item) -> str | None:
     return callspec.params.get("backend") if callspec else None
 
 
-def clause_of(item: pytest.Item) -> str:
-    """Return the clause that the first line of a test names, or `UNNAMED`."""
+def clauses_of(item: pytest.Item) -> list[str]:
+    """Return the clauses that a test's docstring begins with (`C12: ` or `C12, C18: `), or `UNNAMED`."""
     docstring = getattr(getattr(item, "function", None), "__doc__", None) or ""
-    match = re.match(r"(C\d+|Names): ", docstring)
-    return match[1] if match else UNNAMED
+    match = re.match(r"((?:C\d+|Names)(?:, C\d+)*): ", docstring)
+    return match[1].split(", ") if match else [UNNAMED]
 
 
 class Recorder:
@@ -38,7 +38,7 @@ class Recorder:
     def __init__(self, path: Path, suite: Path) -> None:
         self._path = path
         self._suite = suite
-        self._tests: dict[str, tuple[str, str]] = {}  # clause and backend by test
+        self._tests: dict[str, tuple[list[str], str]] = {}  # clauses and backend by test
         self._outcomes: dict[
             str, tuple[str, str]
         ] = {}  # outcome and expected failure's reason by test
@@ -48,7 +48,7 @@ class Recorder:
         for item in session.items:
             backend = backend_of(item)
             if backend and item.path.is_relative_to(self._suite):
-                self._tests[item.nodeid] = (clause_of(item), backend)
+                self._tests[item.nodeid] = (clauses_of(item), backend)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what became of a test. Its set-up and its end count too when they fail."""
@@ -63,9 +63,10 @@ class Recorder:
         """Write the file."""
         tests: dict[str, set[str]] = defaultdict(set)
         by_clause: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        for test, (clause, backend) in self._tests.items():
-            tests[clause].add(test.replace(backend, "*"))
-            by_clause[clause][backend].append(test)
+        for test, (named, backend) in self._tests.items():
+            for clause in named:
+                tests[clause].add(test.replace(backend, "*"))
+                by_clause[clause][backend].append(test)
         clauses = {
             clause: {
                 "tests": digest(tests[clause]),

@@ -228,7 +228,7 @@ def test_no_server_fails_fast(connect: Connect) -> None:
     client = connect(fail_fast=True)
     begun = time.monotonic()
     with pytest.raises(RpcServerUnavailable):
-        client.call(1, timeout=6)
+        client.call(1, timeout=4)
     assert time.monotonic() - begun < 1.0 + LATE
 
 

@@ -107,7 +107,7 @@ def test_malformed_requests_are_answered(
             reply_to=replies, correlation_id=id_, content_type=content_type
         )
         channel.basic_publish("", queue, body, properties)
-        _, answered, answer = next(channel.consume(replies, auto_ack=True, inactivity_timeout=20))
+        _, answered, answer = next(channel.consume(replies, auto_ack=True, inactivity_timeout=10))
         assert answered is not None, f"no answer to {body!r:.20} as {content_type}"
         assert answered.correlation_id == id_
         assert b"InvalidRequest" in answer, f"{answer!r} to {body!r:.20} as {content_type}"
@@ -170,7 +170,7 @@ def test_server_killed_while_computing(serve: Serve, client: RpcClient, tmp_path
         "env": {"RPC_CALL_LOG": str(log)},
     }
     first = serve(**options)
-    future = client.submit(800, timeout=15)
+    future = client.submit(800, timeout=10)
     wait_until(log.exists, "the first server to compute")
     first.kill()
     serve(**options)
@@ -217,7 +217,7 @@ def test_connection_cut(serve: Serve, connect: Connect, url: str, tmp_path: Path
     serve(function="harness.functions:slow_logged", env={"RPC_CALL_LOG": str(log)})
     with Proxy.for_url(url) as proxy:
         client = connect(url=proxy.url)
-        future = client.submit(700, timeout=8)
+        future = client.submit(700, timeout=6)
         wait_until(log.exists, "the server to compute")
         proxy.cut()
         assert future.exception() is None or isinstance(future.exception(), RpcConnectionLost)
@@ -258,6 +258,19 @@ def test_client_that_is_older_than_its_broker(connect: Connect) -> None:
 # -- C13 ------------------------------------------------------------------------------------------------
 
 
+def take(client: RpcClient, channel: Any, queue: str) -> Any:
+    """Return method, properties and body of the client's first request, once it is in the queue."""
+    taken: list[Any] = []
+
+    def arrived() -> bool:
+        taken[:] = channel.basic_get(queue)
+        return taken[0] is not None
+
+    wait_until(lambda: client.stats.sent == 1, "the request to be sent")
+    wait_until(arrived, "the request to be in the queue")
+    return taken
+
+
 def test_stray_replies(
     serve: Serve,
     client: RpcClient,
@@ -268,9 +281,7 @@ def test_stray_replies(
     """C13: unknown, id-less and malformed replies resolve no call and kill no client; each is counted."""
     caplog.set_level(logging.CRITICAL)
     future = client.submit(30, timeout=50)
-    wait_until(lambda: client.stats.sent == 1, "the request to be sent")
-    method, properties, _ = channel.basic_get(queue)
-    assert method is not None
+    method, properties, _ = take(client, channel, queue)
     callback_queue, id_ = properties.reply_to, properties.correlation_id
 
     def reply(body: bytes, **others: Any) -> None:
@@ -303,8 +314,7 @@ def test_duplicate_and_late_replies(
 ) -> None:
     """C13: a duplicate reply resolves no other call; it counts as late, as a reply after the deadline does."""
     future = client.submit(20, timeout=50)
-    wait_until(lambda: client.stats.sent == 1, "the request to be sent")
-    method, properties, body = channel.basic_get(queue)
+    method, properties, body = take(client, channel, queue)
     for _ in range(3):
         channel.basic_publish("", queue, body, properties)
     channel.basic_ack(method.delivery_tag)
@@ -327,8 +337,8 @@ def test_late_reply(serve: Serve, client: RpcClient) -> None:
 def test_no_class_is_named_by_the_wire(client: RpcClient, queue: str, channel: Any) -> None:
     """C10: no class is looked up by a name that came off the wire."""
     future = client.submit(1, timeout=5)
-    wait_until(lambda: client.stats.sent == 1, "the request to be sent")
-    _, properties, _ = channel.basic_get(queue, auto_ack=True)
+    method, properties, _ = take(client, channel, queue)
+    channel.basic_ack(method.delivery_tag)
     names = {"error": "SystemExit", "type": "SystemExit", "message": "now"}
     celery = {
         "task_id": properties.correlation_id,

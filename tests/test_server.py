@@ -75,7 +75,7 @@ def test_concurrency(serve: Serve, client: RpcClient, log: Path) -> None:
 def test_long_job(serve: Serve, client: RpcClient, log: Path) -> None:
     """C16: a job of three heartbeat intervals completes, is computed once, and its connection stays up."""
     server = serve(**logged(log, heartbeat=2))
-    assert client.call(6500, timeout=30) == 6500
+    assert client.call(6500, timeout=13) == 6500
     assert client.call(1) == 1
     assert calls(log) == [6500, 1]
     assert "next attempt in" not in server.output
@@ -85,7 +85,7 @@ def test_long_job(serve: Serve, client: RpcClient, log: Path) -> None:
 def test_graceful_stop(serve: Serve, client: RpcClient, log: Path, signal: str) -> None:
     """C17: a server told to stop finishes and answers what it computes, and returns what it prefetched."""
     server = serve(**logged(log, prefetch=3))
-    futures = [client.submit(n, timeout=20) for n in (1200, 1201, 1202)]
+    futures = [client.submit(n, timeout=12) for n in (1200, 1201, 1202)]
     wait_until(lambda: calls(log) == [1200], "the server to compute")
     assert getattr(server, signal)(30) == 0
     assert futures[0].result(timeout=5) == 1200

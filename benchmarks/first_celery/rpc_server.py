@@ -10,7 +10,7 @@ from benchmarks.first_celery.app import make_app
 from contract.programs import READY_LINE, ServerOptions, parse_server_options
 
 
-@worker_ready.connect  # type: ignore[untyped-decorator]
+@worker_ready.connect
 def say_ready(**_: Any) -> None:
     """Tell whoever started the worker: on the real standard output, which Celery turns into a log."""
     print(READY_LINE, file=sys.__stdout__, flush=True)
@@ -32,4 +32,4 @@ def serve(options: ServerOptions) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(parse_server_options("first_celery")))
+    serve(parse_server_options("first_celery"))

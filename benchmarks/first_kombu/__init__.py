@@ -1,3 +1,1 @@
 """kombu as its RPC example first uses it: every call declares its callback queue and consumes from it anew."""
-
-DELIVERY_MODE = "persistent"  # kombu's default

@@ -25,12 +25,11 @@ class FibonacciRpcClient:
         self._connection = Connection(self._url)
         self._callback_queue = Queue(uuid(), exclusive=True, auto_delete=True)
         self._correlation_id = ""
-        self._answer: int | None = None
+        self._answers: dict[str, int] = {}
         self._others: list[FibonacciRpcClient] = []
 
     def call(self, n: int) -> int:
         """Return fib(n)."""
-        self._answer = None
         self._correlation_id = uuid()
         with Producer(self._connection) as producer:
             producer.publish(
@@ -45,9 +44,9 @@ class FibonacciRpcClient:
         with Consumer(
             self._connection, [self._callback_queue], on_message=self._on_reply, no_ack=True
         ):
-            while self._answer is None:
+            while self._correlation_id not in self._answers:
                 self._connection.drain_events()
-        return self._answer
+        return self._answers.pop(self._correlation_id)
 
     def call_many(self, numbers: Iterator[int], window: int) -> list[int]:
         """Return fib of each number, from `window` threads with a connection each, 32 at the most.
@@ -75,8 +74,7 @@ class FibonacciRpcClient:
         return answers
 
     def _on_reply(self, message: Any) -> None:
-        if message.properties["correlation_id"] == self._correlation_id:
-            self._answer = message.payload
+        self._answers[message.properties["correlation_id"]] = message.payload
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,6 +1,5 @@
 """A server that computes in the consumer's callback and replies on the same channel."""
 
-import sys
 from typing import Any
 
 from kombu import Connection, Consumer, Producer, Queue
@@ -31,4 +30,4 @@ def serve(options: ServerOptions) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(parse_server_options("first_kombu")))
+    serve(parse_server_options("first_kombu"))

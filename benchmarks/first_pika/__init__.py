@@ -2,5 +2,3 @@
 
 No deadline, no heartbeat during a long job, no reconnecting, and not for threads.
 """
-
-DELIVERY_MODE = "transient"

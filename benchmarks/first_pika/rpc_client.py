@@ -27,13 +27,13 @@ class FibonacciRpcClient:
         """Return fib(n)."""
         correlation_id = self._publish(n)
         while correlation_id not in self._answers:
-            self._connection.process_data_events(time_limit=None)  # type: ignore[arg-type]
+            self._connection.process_data_events(time_limit=None)
         return self._answers.pop(correlation_id)
 
     def call_many(self, numbers: Iterator[int], window: int) -> list[int]:
         """Return fib of each number, with up to `window` in flight.
 
-        What the tutorial's client can be stretched to: publish several, then process events until they are answered.
+        As far as the tutorial's client stretches: publish several, then process events until all are answered.
         """
         ids: list[str] = []
         more = True
@@ -45,7 +45,7 @@ class FibonacciRpcClient:
                     ids.append(self._publish(n))
             if not self._missing:
                 return [self._answers.pop(each) for each in ids]
-            self._connection.process_data_events(time_limit=None)  # type: ignore[arg-type]
+            self._connection.process_data_events(time_limit=None)
 
     def _publish(self, n: int) -> str:
         correlation_id = str(uuid.uuid4())

@@ -1,6 +1,5 @@
 """A server that computes in the callback, on the thread that also has to keep the connection alive."""
 
-import sys
 from typing import Any
 
 import pika
@@ -31,4 +30,4 @@ def serve(options: ServerOptions) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(parse_server_options("first_pika")))
+    serve(parse_server_options("first_pika"))

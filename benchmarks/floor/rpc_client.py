@@ -38,7 +38,7 @@ class FibonacciRpcClient:
         missing = 0
         more = True
         while True:
-            batch = []
+            batch: list[bytes] = []
             while more and missing < window:
                 n = next(numbers, None)
                 if n is None:

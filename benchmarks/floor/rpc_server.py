@@ -1,7 +1,5 @@
 """A server that answers with frames encoded beforehand; the function runs between reading and writing."""
 
-import sys
-
 from pamqp import commands
 
 from benchmarks.floor.wire import CONSUMER_TAG, Connection, ack, reply
@@ -16,7 +14,7 @@ def serve(options: ServerOptions) -> None:
     connection.ask(commands.Basic.Consume(queue=options.queue, consumer_tag=CONSUMER_TAG))
     print(READY_LINE, flush=True)
     while True:
-        answers = []
+        answers: list[bytes] = []
         for message in connection.receive():
             result = str(options.function(int(message.body))).encode()
             before, after = reply(message.reply_to, result)
@@ -25,4 +23,4 @@ def serve(options: ServerOptions) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(parse_server_options("floor")))
+    serve(parse_server_options("floor"))

@@ -66,7 +66,7 @@ class Connection:
 
     def declare(self, queue: str, queue_type: str) -> None:
         """Declare a request queue as everybody here does."""
-        arguments = {"x-queue-type": queue_type}
+        arguments: Any = {"x-queue-type": queue_type}
         self.ask(commands.Queue.Declare(queue=queue, durable=True, arguments=arguments))
 
     def ask(self, method: base.Frame, channel: int = 1) -> Any:

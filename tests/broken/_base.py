@@ -19,7 +19,7 @@ class Client(raw_pika.rpc_client.FibonacciRpcClient):
 
     pending_calls: type[PendingCalls] = PendingCalls
 
-    def __init__(self, url: str | None = None, *, timeout: float = 5.0, **options: Any) -> None:
+    def __init__(self, url: str | None = None, *, timeout: float = 4.0, **options: Any) -> None:
         with patch.object(raw_pika.rpc_client, "PendingCalls", self.pending_calls):
             super().__init__(url, timeout=timeout, **options)
 

@@ -10,15 +10,14 @@ from importlib import import_module
 import pytest
 
 from tests import waiting
-from tests.conformance import backend_of, clause_of
+from tests.conformance import backend_of, clauses_of
 
 FILES = {"test_calls.py", "test_errors.py", "test_server.py"}
 SLOW = {"private_broker"}  # its control program takes a second for every answer
 
-# Of each kind a quick one: calls, threads, deadlines, close, bad requests, bad functions, stray replies.
+# Of each kind a quick one: calls, deadlines, close, bad requests, bad functions, stray replies.
 SAMPLE = {
     "test_results_are_exact",
-    "test_submit_from_a_callback",
     "test_deadline_in_the_past",
     "test_close_fails_what_is_pending",
     "test_arguments_that_json_cannot_carry",
@@ -26,12 +25,12 @@ SAMPLE = {
     "test_duplicate_and_late_replies",
 }
 
-_seen: set[tuple[str | None, str]] = set()  # backend, clause
+_seen: set[tuple[str | None, ...]] = set()  # backend and clauses of the tests that failed
 
 
 def pytest_configure() -> None:
     """Wait less long for what will not happen."""
-    waiting.wait_until.__defaults__ = (6.0,)
+    waiting.wait_until.__defaults__ = (4.0,)
 
 
 @pytest.hookimpl(trylast=True)
@@ -45,16 +44,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _wanted(item: pytest.Item) -> bool:
     broken = import_module(backend_of(item) or "")
     name = getattr(item, "originalname", item.name)
-    clause = clause_of(item)
-    if clause in broken.BREAKS:
+    clauses = set(clauses_of(item))
+    if clauses & broken.BREAKS:
         quick = item.path.name in FILES and not SLOW.intersection(getattr(item, "fixturenames", ()))
         return quick or name in getattr(broken, "CAUGHT_BY", ())
-    return name in SAMPLE and clause not in getattr(broken, "ALSO", ())
+    return name in SAMPLE and not clauses.intersection(getattr(broken, "ALSO", ()))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave a test out if its clause is known to be broken."""
-    if (backend_of(item), clause_of(item)) in _seen:
+    if (backend_of(item), *clauses_of(item)) in _seen:
         pytest.skip("its clause has failed already")
 
 
@@ -65,5 +64,5 @@ def pytest_runtest_makereport(
     """Note which clauses are broken."""
     report = yield
     if report.failed:
-        _seen.add((backend_of(item), clause_of(item)))
+        _seen.add((backend_of(item), *clauses_of(item)))
     return report

@@ -13,6 +13,7 @@ from tests.broken import _base
 __path__ = _base.PARTS
 
 BREAKS = {"C20"}
+CAUGHT_BY = {"test_tls_refused"}
 
 
 def unverified(url: str, heartbeat: int) -> pika.URLParameters:

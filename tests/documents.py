@@ -1,0 +1,192 @@
+"""README and docs/ as data: their blocks, links and generated parts.
+
+`python -m tests.documents` writes the generated parts anew: excerpts of the source, and counts of its lines.
+`tests/test_docs.py` checks that they are current, and runs what the pages show.
+
+| in a page | what it means |
+| --- | --- |
+| `console` | each `$ command` is run; `...` in its output is anything, alone in a line any lines |
+| `console background` | one command, started; it ends at the next heading |
+| `console not-run: reason` | only checked for its syntax |
+| `python file=NAME` | written to that file, for a command to run |
+| `<!-- source: FILE NAME ... -->` | the `python` block after it is those definitions of that file |
+| `<!-- lines:begin -->`, `<!-- lines:end -->` | between them, a table of the implementations' files and lines |
+"""
+
+import ast
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.compare import lines_of_code
+from contract.implementations import IMPLEMENTATIONS
+from harness.program import PROJECT_ROOT
+
+FENCE = re.compile(r"^( *)```(\w*) ?(.*)$")
+SOURCE = re.compile(r"^<!-- source: (\S+) (.+) -->$")
+HEADING = re.compile(r"^#+ (.*)$")
+LINES = re.compile(r"(<!-- lines:begin -->\n).*?(<!-- lines:end -->)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: where it begins, its language, what follows that, and its text."""
+
+    line: int
+    section: str
+    language: str
+    note: str
+    text: str
+    source: str = ""  # of an excerpt: the file and the names
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is typed after a `$`, and what it is to write."""
+
+    text: str
+    output: str
+
+
+def pages() -> list[Path]:
+    """Return every page, the README first."""
+    return [
+        *sorted(PROJECT_ROOT.glob("*.md"), reverse=True),
+        *sorted(PROJECT_ROOT.glob("docs/*.md")),
+    ]
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """Yield a page's fenced blocks."""
+    section = source = ""
+    opened: tuple[int, re.Match[str]] | None = None
+    content: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        fence = FENCE.match(line)
+        if opened is None and fence:
+            opened, content = (number, fence), []
+        elif opened is not None and fence and not fence[2]:
+            first, begin = opened
+            inside = textwrap.dedent("\n".join(content)) + "\n" * bool(content)
+            yield Block(first, section, begin[2], begin[3], inside, source)
+            opened, source = None, ""
+        elif opened is not None:
+            content.append(line)
+        elif heading := HEADING.match(line):
+            section = heading[1]
+        elif found := SOURCE.match(line):
+            source = f"{found[1]} {found[2]}"
+
+
+def commands(text: str) -> list[Command]:
+    """Return the commands of a console block, each with its output."""
+    found: list[tuple[list[str], list[str]]] = []
+    continued = False
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            found.append(([line[2:]], []))
+        else:
+            if not found:
+                raise ValueError(f"output without a command: {line!r}")
+            found[-1][not continued].append(line)
+        continued = line.endswith("\\") and (continued or line.startswith("$ "))
+    return [Command("\n".join(typed), "\n".join(output)) for typed, output in found]
+
+
+def pattern(output: str) -> str:
+    """Return a regular expression for an expected output."""
+    lines = []
+    for line in output.rstrip().splitlines():
+        if line.strip() == "...":
+            lines.append(r"(?:.*\n)*?")
+        else:
+            lines.append(".*".join(map(re.escape, line.rstrip().split("..."))) + r"[ ]*\n")
+    return "".join(lines)
+
+
+# -- what is generated -----------------------------------------------------------------------------
+
+
+def excerpt(source: str) -> str:
+    """Return the definitions that a marker names: a file, then names such as `Class.method`."""
+    file, *names = source.split()
+    text = (PROJECT_ROOT / file).read_text()
+    return "\n".join(definition(text, name.rstrip(",")) for name in names)
+
+
+def definition(text: str, name: str) -> str:
+    """Return one definition out of a module's text, with its decorators and without its indentation."""
+    lines = text.splitlines(keepends=True)
+    node: ast.AST = ast.parse(text)
+    for part in name.split("."):
+        node = next(child for child in ast.iter_child_nodes(node) if part in names_of(child))
+    assert isinstance(node, ast.stmt)
+    decorators = getattr(node, "decorator_list", [])
+    first = min([node.lineno, *(each.lineno for each in decorators)])
+    return textwrap.dedent("".join(lines[first - 1 : node.end_lineno]))
+
+
+def names_of(node: ast.AST) -> list[str]:
+    """Return what a statement defines."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Assign(targets=targets):
+            return [each.id for each in targets if isinstance(each, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+    return []
+
+
+def line_table() -> str:
+    """Return the table of files: lines in all, and lines of code."""
+    rows = ["| | files and their lines | lines of code |", "| --- | --- | ---: |"]
+    for package in (*IMPLEMENTATIONS, "contract"):
+        found = (PROJECT_ROOT / package).glob("*.py")
+        files = sorted(found, key=lambda path: (not path.name.startswith("rpc_"), path.name))
+        files = [path for path in files if path.name != "__init__.py"]
+        counted = [
+            f"[{path.name}]({package}/{path.name}) {len(path.read_text().splitlines())}"
+            for path in files
+        ]
+        rows.append(f"| `{package}/` | {', '.join(counted)} | {lines_of_code(package)} |")
+    return "\n".join(rows) + "\n"
+
+
+def generate(text: str) -> str:
+    """Return a page with its generated parts as they should be."""
+    text = LINES.sub(lambda found: found[1] + line_table() + found[2], text)
+    lines = text.splitlines(keepends=True)
+    written: list[str] = []
+    source = None
+    skipping = False
+    for line in lines:
+        if skipping and line.startswith("```"):
+            skipping = False
+        if skipping:
+            continue
+        written.append(line)
+        if found := SOURCE.match(line.rstrip("\n")):
+            source = f"{found[1]} {found[2]}"
+        elif source is not None and line.startswith("```python"):
+            written.append(excerpt(source))
+            source, skipping = None, True
+    return "".join(written)
+
+
+def main() -> int:
+    """Write the generated parts of every page."""
+    for page in pages():
+        old = page.read_text()
+        new = generate(old)
+        if new != old:
+            page.write_text(new)
+            print(f"{page.relative_to(PROJECT_ROOT)} was written anew")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
