@@ -8,7 +8,7 @@ export PYTHON
 
 PY := .venv/bin/python
 
-.PHONY: help compare test check bench soak report constraints clean venv setup
+.PHONY: help compare test conformance check bench soak report constraints clean venv setup
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,11 +19,16 @@ compare: setup ## ask all three implementations, side by side, and print one tab
 test: setup ## run the whole suite; ARGS go to pytest: make test ARGS="--backend raw_pika -q"
 	$(PY) -m pytest $(ARGS)
 
-check: venv ## lint, format, types and import rules; needs no RabbitMQ
+conformance: setup ## run the conformance suite and write its table into README.md
+	$(PY) -m pytest tests --conformance-json docs/conformance.json
+	$(PY) -m tests.conformance_report
+
+check: venv ## lint, format, types, import rules, and whether what is generated is up to date; needs no RabbitMQ
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
+	$(PY) -m tests.conformance_report --check
 
 bench: setup ## measure: the benchmarks, with a table of times
 	$(PY) -m pytest benchmarks --benchmark-enable --benchmark-only --timeout=600 $(ARGS)

@@ -82,7 +82,7 @@ forbid_services() {
     policy=/usr/sbin/policy-rc.d
     if [ -d /run/systemd/system ] || [ -e $policy ]; then return; fi
     trap 'as_root rm -f $policy' EXIT
-    trap 'exit 1' HUP INT TERM
+    trap 'exit 1' HUP INT PIPE TERM
     printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
     as_root chmod +x $policy
 }

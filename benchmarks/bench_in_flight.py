@@ -29,7 +29,7 @@ def measured(rig: Rig, cases: Cases, effort: Effort, progress: Progress) -> Resu
     return rig.measure(
         {id_: Setting(p["row"], prefetch=p["prefetch"]) for id_, p in cases.items()},
         lambda id_, client: time_window(client, cases[id_]["window"], 0.8 * effort.seconds),
-        max(1, effort.passes - 2),
+        max(1, effort.passes * 6 // 10),
         progress,
     )
 

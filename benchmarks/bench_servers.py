@@ -42,7 +42,7 @@ def time_servers(crew: Crew, servers: int, calls: int) -> Sample:
 def measured(rig: Rig, cases: Cases, effort: Effort, progress: Progress) -> Results:
     """Measure while servers are added, and again while they are taken away."""
     counts = sorted({params["servers"] for params in cases.values()})
-    calls = max(4, round(80 * effort.seconds))  # a second for 50 of them, on one server
+    calls = max(4, round(100 * effort.seconds))  # a second for 50 of them, on one server
     stages = []
     with ExitStack() as stack:
         crews = {

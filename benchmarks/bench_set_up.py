@@ -49,7 +49,7 @@ def set_up(rig: Rig, row: str) -> Sample:
 def measured(rig: Rig, cases: Cases, effort: Effort, progress: Progress) -> Results:
     """Set every row up in turn; each step is a benchmark of its own."""
     rows = {params["row"]: partial(set_up, rig, params["row"]) for params in cases.values()}
-    by_row = interleave(rows, max(1, effort.passes // 2 - 1), progress)
+    by_row = interleave(rows, max(1, effort.passes // 3), progress)
     return {id_: step(by_row[params["row"]], params["step"]) for id_, params in cases.items()}
 
 

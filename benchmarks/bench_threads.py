@@ -47,7 +47,7 @@ def measured(rig: Rig, cases: Cases, effort: Effort, progress: Progress) -> Resu
     return rig.measure(
         {id_: Setting(params["row"], prefetch=PREFETCH) for id_, params in cases.items()},
         lambda id_, client: time_threads(client, cases[id_]["threads"], effort.seconds),
-        max(1, effort.passes - 2),
+        max(1, effort.passes * 6 // 10),
         progress,
     )
 

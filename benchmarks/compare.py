@@ -10,6 +10,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__)
     parser.add_argument("packages", nargs="*", metavar="PACKAGE", help="what to compare")
     packages = parser.parse_args(argv).packages or list(IMPLEMENTATIONS)
-    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 115, highlight=False)
     try:
         for package in packages:
             check_implementation(package)
@@ -90,7 +91,7 @@ def ask(client: Client) -> Sample:
 
 def table(packages: list[str], answers: Results, single: Results, many: Results) -> Table:
     """Return the comparison."""
-    result = Table()
+    result = Table(box=SIMPLE_HEAD)
     headings = (
         "fib(30)",
         "fib(10000)",

@@ -41,7 +41,7 @@ class Effort:
     calls: int  # in a slot, at the least
 
 
-FULL = Effort("full", passes=8, seconds=0.25, calls=5)
+FULL = Effort("full", passes=10, seconds=0.2, calls=5)
 QUICK = Effort("quick", passes=5, seconds=0.06, calls=3)
 ONCE = Effort("once", passes=1, seconds=0.0, calls=1)
 
@@ -211,25 +211,22 @@ VOIDS = pytest.StashKey[list[dict[str, Any]]]()
 STARTED = pytest.StashKey[float]()
 
 
-def pytest_benchmark_update_machine_info(
-    config: pytest.Config, machine_info: dict[str, Any]
-) -> None:
+def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     """Keep what bears on the figures; leave out the machine's name and the list of its processor's features."""
     cpu = machine_info.pop("cpu", {})
     for name in ("node", "python_build", "python_compiler"):
         machine_info.pop(name, None)
     machine_info["cpu"] = cpu.get("brand_raw") or machine_info.get("processor") or "unknown"
-    if ENVIRONMENT in config.stash:
-        machine_info.update(config.stash[ENVIRONMENT])
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Add what no single benchmark could say."""
+    output_json["environment"] = config.stash.get(ENVIRONMENT, {})
     output_json["void"] = config.stash.get(VOIDS, [])
     output_json["effort"] = effort_of(config).name
     output_json["quantiles"] = FINE
     output_json["seconds"] = round(time.monotonic() - config.stash.get(STARTED, 0.0))
-    output_json["load"] = [round(each, 2) for each in os.getloadavg()]
+    output_json["load_after"] = round(os.getloadavg()[0], 2)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -66,7 +66,7 @@ def svg(figure: Figure, description: str) -> str:
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = out.getvalue()
-    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", text, count=1)
     text = re.sub(r'<svg ([^>]*?)height="[^"]*"', r'<svg \1role="img"', text, count=1)
     head = text.index(">") + 1
@@ -85,7 +85,7 @@ def latency(run: Run) -> Figure | None:
     entries = [e for e in run.entries(CALL) if e.info["quantiles"]]
     if not entries:
         return None
-    entries.sort(key=lambda entry: entry.time)
+    entries.sort(key=lambda entry: float(entry.info["p50"]))
     at = np.array(run.data["quantiles"])
     shares = np.linspace(0.001, 0.99, 2000)  # the slowest hundredth is in the table
     samples = {e.row: np.log10(np.interp(shares, at, e.info["quantiles"])) for e in entries}

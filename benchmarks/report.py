@@ -9,6 +9,7 @@ import sys
 from html import escape
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -155,11 +156,11 @@ def markdown_table(answer: Answer) -> str:
 def summarise(path: Path, console: Console | None = None) -> None:
     """Print a run's short answer and what its curves say, and leave the page beside it."""
     run = Run.load(path)
-    console = console or Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+    console = console or Console(highlight=False, width=None if sys.stdout.isatty() else 115)
     short = summary(run)
-    table = Table(title=short.question, title_justify="left")
+    table = Table(title=short.question, title_justify="left", box=SIMPLE_HEAD)
     for number, heading in enumerate(short.headings):
-        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+        table.add_column(heading, justify="right" if number else "left", no_wrap=number in (0, 1))
     for line in short.lines:
         table.add_row(*line, style="red" if len(line) == 2 else None)
     if short.lines:
@@ -198,11 +199,13 @@ p, li { overflow-wrap: break-word; } .about, .caption { color: var(--dim); font-
 figure { margin: 1rem 0; padding: .5rem; background: #fff; border: 1px solid var(--line); border-radius: 6px; }
 figure svg { display: block; width: 100%; max-width: 36rem; height: auto; margin: auto; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .875rem; width: 100%; }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: bottom;
+th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: baseline;
   font-variant-numeric: tabular-nums; white-space: nowrap; }
-th { font-weight: 600; white-space: normal; } th:first-child, td:first-child { text-align: left; }
+th { font-weight: 600; white-space: normal; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; }
 td.same { white-space: normal; color: var(--dim); min-width: 6rem; }
-td small { display: block; color: var(--dim); } td.void { color: var(--bad); text-align: left; white-space: normal; }
+td small { display: block; color: var(--dim); }
+td.void { color: var(--bad); text-align: left; white-space: normal; }
 ul { padding-left: 1.1rem; }
 """
 

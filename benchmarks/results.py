@@ -1,4 +1,4 @@
-"""A run as it was saved: pytest-benchmark's JSON with what `conftest.py` adds. All that is published comes from it."""
+"""A run as it was saved: pytest-benchmark's JSON, with what `conftest.py` adds to it."""
 
 import json
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ class Run:
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
-        self.machine: dict[str, Any] = data["machine_info"]
+        self.machine: dict[str, Any] = data["machine_info"] | data["environment"]
         self.voids: list[dict[str, Any]] = data.get("void", [])
 
     @classmethod

@@ -191,12 +191,18 @@ class Rig:
                 channel.queue_declare(
                     crew.queue, durable=True, arguments={"x-queue-type": "classic"}
                 )
-                answer = pool.submit(lambda: crew.client.call(0))
+                answer = pool.submit(self._ask, crew)
                 _, properties, _ = next(channel.consume(crew.queue, inactivity_timeout=10))
             # not acknowledged, so it is back in the queue
             crew.start()
             answer.result()
         return "persistent" if properties and properties.delivery_mode == 2 else "transient"
+
+    def _ask(self, service: Service) -> int:
+        # opened and closed in one thread, as some of the clients want it
+        with Client(service.setting.row, self.url, service.queue) as client:
+            answer: int = client.call(0)
+            return answer
 
     def __enter__(self) -> Self:
         return self

@@ -74,7 +74,7 @@ def summary(run: Run) -> Answer:
         floor = run.entry(IN_FLIGHT, FLOOR, window=100, prefetch=20)
         share = MISSING
         if pushed and floor:
-            share = "1" if row == FLOOR else factor(pushed.rate_over(floor).spread.median)
+            share = "1" if row == FLOOR else times(pushed.rate_over(floor))
         return [
             milliseconds(one.time) if one else MISSING,
             compared(one, run.entry(CALL, FLOOR)),
@@ -85,10 +85,10 @@ def summary(run: Run) -> Answer:
 
     return Answer(
         "The short answer",
-        "Times and rates are medians over the passes. A ratio is formed within each pass, where the rows took turns; "
-        "in brackets is what the middle half of the passes covers. The floor is the same request and reply as frames "
-        "encoded beforehand, over a bare socket: nobody gets under it with this broker. As first written: the layer "
-        "used the way its own tutorial or first steps use it.",
+        "Times and rates are medians over the passes. A ratio is formed within each pass, where the rows took "
+        "turns; with it is what the middle half of the passes covers. The floor is the same request and reply "
+        "as frames encoded beforehand, over a bare socket: nobody gets under it with this broker. As first "
+        "written: the layer used the way its own tutorial or first steps use it.",
         ["", "one call", "/ floor", f"/ {BASE}", "calls/s, 100 in flight", "/ floor"],
         lines(run, CALL, cells),
     )
@@ -205,7 +205,7 @@ def threads(run: Run) -> Answer:
     for row in run.rows(THREADS):
         points = {each.params["threads"]: each.rate for each in run.entries(THREADS, row=row)}
         if len(points) > 1 and not run.void(THREADS, row):
-            sentences.append(f"{row}: {growth(points, 'threads')}")
+            sentences.append(f"{row}: {growth(points, 'thread', 'threads')}")
     return Answer(
         THREADS,
         "Calls per second of threads that share one client, one call after the other; one server, prefetch 20.",

@@ -106,11 +106,12 @@ def drain(link: Any) -> None:
             link.drain_events(timeout=0)
 
 
-def hang_up(link: Any) -> None:
-    """Tell the broker that py-amqp's connection ends."""
+def release(connection: Any) -> None:
+    """Tell the broker that the connection ends; a silent one holds nobody up."""
     with suppress(Exception):
-        link.sock.settimeout(CLOSE_TIMEOUT)
-        link.close()
+        connection.connection.sock.settimeout(CLOSE_TIMEOUT)
+        connection.connection.close()
+    drop(connection)
 
 
 def drop(connection: Any) -> None:

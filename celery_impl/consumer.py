@@ -165,6 +165,8 @@ class RpcConsumer(Consumer):
         # kombu's own reader takes one message, and leaves the next to the next time the loop wakes
         # up: when both came in one TLS record, that is when a job ends, or a timer up to 10 s later
         self.hub.add_reader(connection.connection.sock, drain, connection.connection)
+        # the loop begins with this, and swallows what it raises: that the queue is gone, for one
+        connection.drain_events = lambda **_: None
         channel = connection.default_channel
         channel.auto_decode = False  # else bodies arrive as text, in what encoding a message names
         self._producer = Producer(channel, auto_declare=False)

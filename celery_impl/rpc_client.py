@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from types import TracebackType
@@ -27,10 +28,10 @@ from celery_impl.app import (
     describe,
     drain,
     drop,
-    hang_up,
     make_app,
     open_connection,
     refusal,
+    release,
 )
 from contract.address import broker_urls
 from contract.errors import RpcAccessRefused, RpcConnectionLost
@@ -67,7 +68,7 @@ class FibonacciRpcClient:
         self._connections: list[Any] = []  # kombu's: one to consume, one to publish
         self._links: list[Any] = []  # and py-amqp's below them
         self._publish_error: Exception | None = None
-        self._asked = False
+        self._counter: threading.Thread | None = None  # while it counts
         self._delay = RECONNECT_DELAY
         self._called = threading.Event()  # set by a call that found no connection
         self._closing = threading.Event()
@@ -145,8 +146,9 @@ class FibonacciRpcClient:
         self._closing.set()
         self._called.set()
         self._wake_up()
-        if threading.current_thread() is not self._thread:  # a callback of a future may be
-            self._thread.join()
+        for thread in (self._thread, self._counter):
+            if thread and thread is not threading.current_thread():  # a future's callback may be
+                thread.join()
 
     def __enter__(self) -> Self:
         return self
@@ -168,9 +170,7 @@ class FibonacciRpcClient:
                 self._receive()
             except Exception as error:
                 self._on_connection_lost(error)
-        for link in self._links:
-            hang_up(link)
-        self._disconnect()
+        self._disconnect(release)
         self._wake.close()
         self._wakened.close()
 
@@ -180,12 +180,10 @@ class FibonacciRpcClient:
             self._connections.append(open_connection(self._app, self._urls, self._heartbeat))
         self._links = [connection.connection for connection in self._connections]
         channel = self._connections[1].default_channel
-        self._bound_queue = self._queue(channel)
-        self._declare_request_queue()
+        # C6: by the client too, so that a request sent before the first server starts is kept
+        self._queue(channel).queue_declare()
         self._callback_queue = self._app.backend.result_consumer.start(self._connections[0])
-        self._links[0].sock.settimeout(
-            0
-        )  # else py-amqp switches to this and back 4 times for a reply
+        self._links[0].sock.settimeout(0)  # else py-amqp does and undoes this 4 times for a reply
         self._delay = RECONNECT_DELAY
         self._pending.connected()
         with self._lock:
@@ -220,26 +218,16 @@ class FibonacciRpcClient:
         self._wakened.recv(1024)
         if self._publish_error is not None:
             raise self._publish_error
-        if self._asked:
-            self._asked = False
-            with self._lock:
-                count = self._declare_request_queue()
-            self._pending.consumers_counted(count)
 
     def _check_heartbeats(self) -> None:
         self._links[0].heartbeat_tick()
         with self._lock:
             self._links[1].heartbeat_tick()
 
-    def _declare_request_queue(self) -> int:
-        # C6: by the client too, so that a request sent before the first server starts is kept;
-        # declaring again answers with the number of consumers, and makes a deleted queue anew
-        return int(self._bound_queue.queue_declare().consumer_count)
-
     def _on_connection_lost(self, error: Exception) -> None:
         with self._lock:
             self._producer = None
-        self._disconnect()
+        self._disconnect(drop)
         if self._closing.is_set():
             return
         if refusal(error):  # no retry loop: the next call tries again
@@ -252,21 +240,36 @@ class FibonacciRpcClient:
             self._closing.wait(self._delay)
             self._delay = min(2 * self._delay, MAX_RECONNECT_DELAY)
 
-    def _disconnect(self) -> None:
+    def _disconnect(self, end: Callable[[Any], None]) -> None:
         for connection in self._connections:
-            drop(connection)
+            end(connection)
         self._connections, self._links = [], []
-
-    def _ask_for_consumers(self) -> None:
-        if self._producer is None:
-            self._pending.consumers_counted(0)
-        else:
-            self._asked = True
-            self._wake_up()
 
     def _wake_up(self) -> None:
         with suppress(OSError):  # full: it is awake; closed: it has ended
             self._wake.send(b"x")
+
+    # -- does anyone serve? (C6) -------------------------------------------------------------------
+
+    def _ask_for_consumers(self) -> None:
+        if self._producer is None:
+            self._pending.consumers_counted(0)
+        elif self._counter is None:
+            self._counter = threading.Thread(target=self._count_consumers, name="rpc-count")
+            self._counter.start()
+
+    def _count_consumers(self) -> None:
+        # On a connection of its own: a silent broker must not hold the callers up.
+        count = 0
+        with suppress(Exception):
+            connection = open_connection(self._app, self._urls, self._heartbeat)
+            try:
+                # declaring again answers with the number, and makes a deleted queue anew
+                count = self._queue(connection.default_channel).queue_declare().consumer_count
+            finally:
+                release(connection)
+        self._counter = None
+        self._pending.consumers_counted(count)
 
 
 if __name__ == "__main__":

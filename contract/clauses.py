@@ -1,7 +1,7 @@
 """The contract's clauses by number, as docstrings and tests cite them, with a title for each."""
 
 CLAUSES = {
-    "Names": "names that are fixed: programs, options, addresses",
+    "Names": "programs, options and addresses",
     "C1": "exact results",
     "C2": "correlation",
     "C3": "threads share a client",

@@ -253,9 +253,11 @@ class PendingCalls:
             self._counters[counter] += 1
             return call
 
-    def _was_ours(self, id_: str | None) -> bool:
+    def _was_ours(self, id_: object) -> bool:
         # ids are numbered, so a finished call is recognised without remembering it (C21)
-        prefix, dot, number = (id_ or "").rpartition(".")
+        if not isinstance(id_, str):  # none, or bytes: pika leaves those where it finds no UTF-8
+            return False
+        prefix, dot, number = id_.rpartition(".")
         return (
             prefix + dot == self._prefix
             and number.isdecimal()

@@ -137,6 +137,10 @@ def decode_reply(body: bytes, content_type: str | None, type_: str | None) -> in
     )
 
 
-def is_json(content_type: str | None) -> bool:
+def is_json(content_type: object) -> bool:
     """Whether a body of this content type is read as JSON: an absent one is (the tutorial's)."""
-    return not content_type or content_type.partition(";")[0].strip().lower() == CONTENT_TYPE
+    if not content_type:
+        return True
+    if not isinstance(content_type, str):  # pika leaves bytes where it finds no UTF-8
+        return False
+    return content_type.partition(";")[0].strip().lower() == CONTENT_TYPE

@@ -56,25 +56,26 @@ def tls_options(url: str) -> Any:
     return {"context": {"check_hostname": True}, "server_hostname": urlsplit(url).hostname}
 
 
-def drain(connection: Any) -> None:
+def drain(link: Any) -> None:
     """Dispatch everything that has arrived, without waiting for more; raise if the connection is lost.
 
-    Until nothing is left: what a layer below has buffered would not wake a selector again. On
-    py-amqp's connection, because kombu's own `drain_events` reconnects silently, and without the consumers.
+    Until nothing is left: what a layer below has buffered would not wake a selector again.
+    `link` is py-amqp's connection, here and below: kombu's `connection.connection`, `drain_events` and
+    `heartbeat_check` connect again silently when it is lost, without the consumers.
     """
     with suppress(TimeoutError):  # before OSError, of which it is a kind
         while True:
-            connection.connection.drain_events(timeout=0)
+            link.drain_events(timeout=0)
 
 
-def release(connection: Any) -> None:
+def release(connection: Any, link: Any) -> None:
     """Tell the broker that the connection ends; a silent one holds nobody up.
 
     Not kombu's own `release`: when the broker does not answer, it leaves the socket open.
     """
     with suppress(Exception):
-        connection.connection.sock.settimeout(CLOSE_TIMEOUT)
-        connection.connection.close()
+        link.sock.settimeout(CLOSE_TIMEOUT)
+        link.close()
     drop(connection)
 
 
@@ -84,10 +85,10 @@ def drop(connection: Any) -> None:
         connection.collect(socket_timeout=0)
 
 
-def hang_up(connection: Any) -> None:
+def hang_up(link: Any) -> None:
     """End the connection from a thread that is not the one reading it, which then sees an end of file."""
     with suppress(Exception):
-        connection.connection.sock.shutdown(socket.SHUT_RDWR)
+        link.sock.shutdown(socket.SHUT_RDWR)
 
 
 def refusal(error: BaseException) -> bool:

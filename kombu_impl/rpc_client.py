@@ -56,7 +56,7 @@ class FibonacciRpcClient:
         self._timeout = check_timeout(timeout)
         self._pending = PendingCalls(fail_fast=fail_fast, ask_for_consumers=self._ask_for_consumers)
         self._lock = threading.Lock()  # held by whoever uses the connection
-        self._connection: Any = None
+        self._link: Any = None  # py-amqp's connection, below kombu's
         self._producer: Any = None  # None until requests can be sent
         self._callback_queue = ""
         self._received: deque[Any] = deque()
@@ -109,7 +109,7 @@ class FibonacciRpcClient:
         except Exception:
             log.exception("the request could not be sent")
             self._producer = None
-            hang_up(self._connection)
+            hang_up(self._link)
 
     def _on_reply(self, message: Any) -> None:
         properties = message.properties
@@ -155,10 +155,11 @@ class FibonacciRpcClient:
             connection: Any = None
             try:
                 connection = open_connection(self._urls, self._heartbeat)
-                self._start_consuming(connection)
+                link = connection.connection
+                self._start_consuming(connection.default_channel, link)
                 delay = RECONNECT_DELAY
-                self._receive(connection)
-                release(connection)
+                self._receive(link)
+                release(connection, link)
             except Exception as error:
                 with self._lock:
                     self._producer = None
@@ -168,8 +169,7 @@ class FibonacciRpcClient:
         self._wake_reader.close()
         self._wake_writer.close()
 
-    def _start_consuming(self, connection: Any) -> None:
-        channel = connection.default_channel
+    def _start_consuming(self, channel: Any, link: Any) -> None:
         channel.auto_decode = False  # bodies stay bytes, whatever content encoding they claim
         # C6: declared here too, so that a request sent before the first server starts is kept for it
         self._queue.bind(channel).declare()
@@ -184,21 +184,21 @@ class FibonacciRpcClient:
             auto_declare=False,
         ).consume()
         with self._lock:
-            self._connection, self._callback_queue = connection, callback_queue.name
+            self._link, self._callback_queue = link, callback_queue.name
             self._producer = Producer(channel, auto_declare=False)
             self._pending.connected()
             for call in self._pending.unsent():
                 self._publish(call)
 
-    def _receive(self, connection: Any) -> None:
+    def _receive(self, link: Any) -> None:
         with selectors.DefaultSelector() as selector:
-            selector.register(connection.connection.sock, selectors.EVENT_READ)
+            selector.register(link.sock, selectors.EVENT_READ)
             selector.register(self._wake_reader, selectors.EVENT_READ)
             while not self._closing.is_set():
                 selector.select(self._heartbeat / 4)
                 with self._lock:
-                    drain(connection)
-                    connection.heartbeat_check()
+                    drain(link)
+                    link.heartbeat_tick()
                 while (
                     self._received
                 ):  # outside the lock: a future's callback may send the next request
@@ -230,7 +230,7 @@ class FibonacciRpcClient:
         consumers = 0
         with suppress(Exception), ExitStack() as cleanup:
             connection = open_connection(self._urls, self._heartbeat)
-            cleanup.callback(release, connection)
+            cleanup.callback(release, connection, connection.connection)
             declared = connection.default_channel.queue_declare(
                 self._queue.name,
                 durable=True,

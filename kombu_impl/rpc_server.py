@@ -50,6 +50,7 @@ class FibonacciRpcServer:
         self._pool = ThreadPoolExecutor(options.concurrency, thread_name_prefix="compute")
         self._lock = threading.Lock()  # held by whoever uses the connection
         self._connection: Any = None
+        self._link: Any = None  # py-amqp's connection, below kombu's
         self._producer: Any = None
         self._held: dict[Any, Future[None]] = {}  # delivered and not acknowledged, by message
         self._stopping = False
@@ -61,6 +62,7 @@ class FibonacciRpcServer:
             while not self._stopping:
                 try:
                     self._connection = open_connection(self._options.urls, self._options.heartbeat)
+                    self._link = self._connection.connection
                     consumer = self._start_consuming()
                     delay = RECONNECT_DELAY
                     self._receive(signals)
@@ -94,7 +96,7 @@ class FibonacciRpcServer:
                 self._reply(message, reply)
             except Exception:
                 log.exception("the reply could not be sent")
-                hang_up(self._connection)
+                hang_up(self._link)
 
     def _reply(self, message: Any, reply: Reply | None) -> None:
         properties = message.properties
@@ -121,7 +123,7 @@ class FibonacciRpcServer:
         while wait(list(self._held.values()), timeout=self._options.heartbeat / 4).not_done:
             self._read()
         with self._lock:
-            release(self._connection)
+            release(self._connection, self._link)
 
     # -- connecting ------------------------------------------------------------------------------------
 
@@ -147,7 +149,7 @@ class FibonacciRpcServer:
 
     def _receive(self, signals: socket) -> None:
         with selectors.DefaultSelector() as selector:
-            selector.register(self._connection.connection.sock, selectors.EVENT_READ)
+            selector.register(self._link.sock, selectors.EVENT_READ)
             selector.register(signals, selectors.EVENT_READ)
             while not any(
                 key.fileobj is signals for key, _ in selector.select(self._options.heartbeat / 4)
@@ -156,8 +158,8 @@ class FibonacciRpcServer:
 
     def _read(self) -> None:
         with self._lock:
-            drain(self._connection)
-            self._connection.heartbeat_check()
+            drain(self._link)
+            self._link.heartbeat_tick()
 
     def _forget_connection(self) -> None:
         with self._lock:

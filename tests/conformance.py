@@ -64,8 +64,9 @@ class Recorder:
         tests: dict[str, set[str]] = defaultdict(set)
         by_clause: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         for test, (named, backend) in self._tests.items():
+            name, bracket, parameters = test.partition("[")
             for clause in named:
-                tests[clause].add(test.replace(backend, "*"))
+                tests[clause].add(name + bracket + parameters.replace(backend, "*", 1))
                 by_clause[clause][backend].append(test)
         clauses = {
             clause: {

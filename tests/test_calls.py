@@ -1,14 +1,17 @@
-"""C1 to C8: what a caller gets, and when; and C22, what the client counts."""
+"""C1 to C8: what a caller gets, and when; and C21, C22: what the client keeps and counts."""
 
 import asyncio
+import gc
 import random
 import threading
 import time
+import weakref
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pika.exceptions import ChannelClosedByBroker
 
 from conftest import Connect, Serve
 from contract import (
@@ -22,7 +25,7 @@ from contract import (
     fib,
 )
 from harness.broker import PrivateBroker
-from tests.waiting import wait_until
+from tests.waiting import take_request, wait_until
 
 LATE = 1.5  # seconds: how late a deadline may be noticed when other work keeps the machine busy
 
@@ -315,6 +318,25 @@ def test_close_leaves_nothing(
     wait_until(lambda: in_broker() == before, f"the broker to have {before} again")
 
 
+def test_close_removes_the_callback_queue(client: RpcClient, queue: str, channel: Any) -> None:
+    """C8: the callback queue goes with its client."""
+    client.submit(1)
+    _, properties, _ = take_request(client, channel, queue)
+
+    def refused() -> int:
+        probe = channel.connection.channel()
+        try:
+            probe.queue_declare(properties.reply_to, passive=True)
+        except ChannelClosedByBroker as error:
+            return int(error.reply_code)
+        probe.close()
+        return 0
+
+    assert refused() != 404
+    client.close()
+    wait_until(lambda: refused() == 404, "the callback queue to be gone")
+
+
 def test_close_at_any_moment(connect: Connect) -> None:
     """C8: close() works while the client is still connecting, and without a broker."""
     threads = set(threading.enumerate())
@@ -342,7 +364,20 @@ def test_close_from_a_callback(serve: Serve, client: RpcClient) -> None:
         client.call(1)
 
 
-# -- C22 ------------------------------------------------------------------------------------------------
+# -- C21, C22 -------------------------------------------------------------------------------------------
+
+
+def test_ended_calls_are_forgotten(client: RpcClient) -> None:
+    """C21: what the client keeps of calls that ended does not grow with their number."""
+    kept: list[weakref.ref[Future[int]]] = []
+    for _ in range(10):
+        futures = [client.submit(n, timeout=0.05) for n in range(20)]
+        kept += [weakref.ref(future) for future in futures]
+        wait(futures)
+    del futures
+    gc.collect()
+    # a thread of the client's may hold on to the calls that it dealt with last
+    assert sum(future() is not None for future in kept) <= 3 * 20
 
 
 def test_counters(serve: Serve, client: RpcClient) -> None:

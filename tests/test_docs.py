@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,9 +43,9 @@ class Reader:
         self._background = stack.enter_context(ExitStack())
         self._ends: list[tuple[Program, str]] = []
         self._returncode = 0
-        for path in PROJECT_ROOT.iterdir():
-            if path.name != ".git":
-                (folder / path.name).symlink_to(path)
+        # a copy: what a page has its reader write must not be written here
+        leave_out = shutil.ignore_patterns(".*", "__pycache__", "out")
+        shutil.copytree(PROJECT_ROOT, folder, dirs_exist_ok=True, ignore=leave_out)
         (folder / "rabbitmqctl").write_text(
             "#!/bin/sh\n"
             + "".join(f"export {k}={shlex.quote(v)}\n" for k, v in broker._environment().items())

@@ -22,7 +22,7 @@ from contract import (
 )
 from harness.broker import PrivateBroker
 from harness.proxy import Proxy
-from tests.waiting import wait_until
+from tests.waiting import take_request, wait_until
 
 # -- C9 -------------------------------------------------------------------------------------------------
 
@@ -258,19 +258,6 @@ def test_client_that_is_older_than_its_broker(connect: Connect) -> None:
 # -- C13 ------------------------------------------------------------------------------------------------
 
 
-def take(client: RpcClient, channel: Any, queue: str) -> Any:
-    """Return method, properties and body of the client's first request, once it is in the queue."""
-    taken: list[Any] = []
-
-    def arrived() -> bool:
-        taken[:] = channel.basic_get(queue)
-        return taken[0] is not None
-
-    wait_until(lambda: client.stats.sent == 1, "the request to be sent")
-    wait_until(arrived, "the request to be in the queue")
-    return taken
-
-
 def test_stray_replies(
     serve: Serve,
     client: RpcClient,
@@ -281,7 +268,7 @@ def test_stray_replies(
     """C13: unknown, id-less and malformed replies resolve no call and kill no client; each is counted."""
     caplog.set_level(logging.CRITICAL)
     future = client.submit(30, timeout=50)
-    method, properties, _ = take(client, channel, queue)
+    method, properties, _ = take_request(client, channel, queue)
     callback_queue, id_ = properties.reply_to, properties.correlation_id
 
     def reply(body: bytes, **others: Any) -> None:
@@ -314,7 +301,7 @@ def test_duplicate_and_late_replies(
 ) -> None:
     """C13: a duplicate reply resolves no other call; it counts as late, as a reply after the deadline does."""
     future = client.submit(20, timeout=50)
-    method, properties, body = take(client, channel, queue)
+    method, properties, body = take_request(client, channel, queue)
     for _ in range(3):
         channel.basic_publish("", queue, body, properties)
     channel.basic_ack(method.delivery_tag)
@@ -337,7 +324,7 @@ def test_late_reply(serve: Serve, client: RpcClient) -> None:
 def test_no_class_is_named_by_the_wire(client: RpcClient, queue: str, channel: Any) -> None:
     """C10: no class is looked up by a name that came off the wire."""
     future = client.submit(1, timeout=5)
-    method, properties, _ = take(client, channel, queue)
+    method, properties, _ = take_request(client, channel, queue)
     channel.basic_ack(method.delivery_tag)
     names = {"error": "SystemExit", "type": "SystemExit", "message": "now"}
     celery = {

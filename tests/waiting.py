@@ -3,6 +3,9 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
+
+from contract import RpcClient
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout: float = 15.0) -> None:
@@ -21,3 +24,16 @@ def wait_until(condition: Callable[[], object], what: str, timeout: float = 15.0
 def idle(seconds: float) -> None:
     """Let time pass where nothing happening is what is tested."""
     threading.Event().wait(seconds)
+
+
+def take_request(client: RpcClient, channel: Any, queue: str) -> Any:
+    """Return method, properties and body of the client's first request, once it is in the queue."""
+    taken: list[Any] = []
+
+    def arrived() -> bool:
+        taken[:] = channel.basic_get(queue)
+        return taken[0] is not None
+
+    wait_until(lambda: client.stats.sent == 1, "the request to be sent")
+    wait_until(arrived, "the request to be in the queue")
+    return taken

@@ -6,6 +6,7 @@ and a sample of the others. Once a clause is seen to be broken, its other tests 
 
 from collections.abc import Generator
 from importlib import import_module
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = [item for item in items if _wanted(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Make calls that nobody will answer shorter."""
+    for item in session.items:
+        module: Any = getattr(item, "module", None)
+        if hasattr(module, "LATER"):
+            module.LATER = 5.0
 
 
 def _wanted(item: pytest.Item) -> bool:

@@ -1,0 +1,1 @@
+"""raw_pika, with 1 ms added to every call."""

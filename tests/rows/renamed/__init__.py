@@ -1,0 +1,1 @@
+"""raw_pika under another name."""

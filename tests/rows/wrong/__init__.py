@@ -1,0 +1,1 @@
+"""raw_pika, whose answers are one too large."""
