@@ -14,6 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.environment import describe
 from benchmarks.measure import (
     Measured,
     Sample,
@@ -48,11 +49,20 @@ def main(argv: list[str] | None = None) -> int:
     try:
         for package in packages:
             check_implementation(package)
-        console.print(f"broker: {'$AMQP_URL' if os.environ.get('AMQP_URL') else 'a private one'}")
+        which = "at $AMQP_URL" if os.environ.get("AMQP_URL") else "of our own"
+        console.print(f"a broker {which}, and one server of each", style="dim")
         with broker() as node, Rig(node) as rig:
+            found = describe(node)
+            console.print(
+                f"RabbitMQ {found['rabbitmq']}, Python {found['python']}, {found['cpus']} cores",
+                style="dim",
+            )
             return compare(rig, packages, console)
     except (BrokerNotInstalled, ValueError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"the broker cannot be reached: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

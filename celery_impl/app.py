@@ -5,7 +5,6 @@ What it leaves to you: its defaults suit background jobs that may wait, and not 
 waits for; they retry for ever, verify no certificate, and declare more than is used.
 """
 
-import ssl
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from amqp.method_framing import frame_handler
 from celery import Celery
 from kombu import Queue
 
+from contract.refusals import REPLY_CODES, is_tls_refusal
 from contract.wire import queue_arguments
 
 TASK = "fibonacci"
@@ -24,9 +24,6 @@ IO_TIMEOUT = 5.0  # seconds that the broker may take to answer, or a write may b
 CLOSE_TIMEOUT = 0.5  # seconds for the broker to agree; a silent one must not hold close() up
 RECONNECT_DELAY = 0.25  # seconds, doubled at each attempt
 MAX_RECONNECT_DELAY = 2.0
-
-# access-refused, precondition-failed (queue declared otherwise), not-allowed (no such virtual host)
-REFUSALS = (403, 406, 530)
 
 CONTENT_HEADER = 2  # the type of the frame that carries a message's properties
 
@@ -122,9 +119,7 @@ def drop(connection: Any) -> None:
 
 def refusal(error: BaseException) -> bool:
     """Whether an error says that the broker, or we, refuse: trying again would not help."""
-    if isinstance(error, ssl.SSLError):  # but a connection that just ends may be an outage
-        return not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError)
-    return getattr(error, "reply_code", None) in REFUSALS
+    return is_tls_refusal(error) or getattr(error, "reply_code", None) in REPLY_CODES
 
 
 def describe(error: BaseException) -> str:

@@ -1,12 +1,15 @@
 """What kombu must be told to connect, and how a refusal is told from an outage. Used by client and server."""
 
 import socket
-import ssl
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from amqp.exceptions import FrameSyntaxError
+from amqp.method_framing import frame_handler
 from kombu import Connection
+
+from contract.refusals import REPLY_CODES, is_tls_refusal
 
 CONNECT_TIMEOUT = 5.0  # seconds for one broker, TCP to AMQP; then the next is tried
 IO_TIMEOUT = 2.0  # seconds that a read in mid-frame or a write may be stuck before the connection counts as lost
@@ -14,8 +17,7 @@ CLOSE_TIMEOUT = 1.0  # seconds for the broker to agree; a silent one must not ho
 RECONNECT_DELAY = 0.25  # seconds, doubled at each attempt
 MAX_RECONNECT_DELAY = 2.0
 
-# access-refused, precondition-failed (queue declared otherwise), not-allowed (no such virtual host)
-REFUSALS = (403, 406, 530)
+CONTENT_HEADER = 2  # a frame's type
 
 
 def open_connection(urls: list[str], heartbeat: int) -> Any:
@@ -32,7 +34,11 @@ def open_connection(urls: list[str], heartbeat: int) -> Any:
             heartbeat=heartbeat,
             connect_timeout=CONNECT_TIMEOUT,
             ssl=tls_options(url),
-            transport_options={"read_timeout": IO_TIMEOUT, "write_timeout": IO_TIMEOUT},
+            transport_options={
+                "read_timeout": IO_TIMEOUT,
+                "write_timeout": IO_TIMEOUT,
+                "frame_handler": lenient_frame_handler,
+            },
         )
         try:
             # connect() would try twice, two seconds apart
@@ -47,6 +53,27 @@ def open_connection(urls: list[str], heartbeat: int) -> Any:
             if refusal(error):
                 break
     raise error
+
+
+def lenient_frame_handler(connection: Any, callback: Any) -> Any:
+    """Return py-amqp's frame handler, with unreadable properties read as none.
+
+    py-amqp raises out of its event loop when a property is not UTF-8: the message would stay in the
+    queue, and cost this server its connection, and the next one, and the next.
+    """
+    handle = frame_handler(connection, callback)
+
+    def on_frame(frame: tuple[int, int, Any]) -> Any:
+        try:
+            return handle(frame)
+        except (ValueError, OverflowError, FrameSyntaxError):
+            frame_type, channel, payload = frame
+            if frame_type != CONTENT_HEADER:
+                raise
+            # its first 12 bytes are class, weight and body size; then no flags, so no properties
+            return handle((frame_type, channel, bytes(payload[:12]) + b"\0\0"))
+
+    return on_frame
 
 
 def tls_options(url: str) -> Any:
@@ -93,4 +120,4 @@ def hang_up(link: Any) -> None:
 
 def refusal(error: BaseException) -> bool:
     """Whether an error says that the broker, or we, refuse: trying again would not help."""
-    return isinstance(error, ssl.SSLError) or getattr(error, "reply_code", None) in REFUSALS
+    return is_tls_refusal(error) or getattr(error, "reply_code", None) in REPLY_CODES

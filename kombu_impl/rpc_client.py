@@ -180,6 +180,7 @@ class FibonacciRpcClient:
             channel,
             [callback_queue],
             on_message=self._received.append,
+            on_decode_error=lambda message, _error: self._received.append(message),
             no_ack=True,
             auto_declare=False,
         ).consume()

@@ -138,6 +138,8 @@ class FibonacciRpcServer:
             channel,
             [queue],
             on_message=self._on_request,
+            # called for a header that kombu cannot follow; the body is then no JSON, and answered as such
+            on_decode_error=lambda message, _error: self._on_request(message),
             prefetch_count=self._options.prefetch,
             auto_declare=False,
         )

@@ -1,7 +1,6 @@
 """What pika must be told to connect, and how a refusal is told from an outage. Used by client and server."""
 
 import re
-import ssl
 from collections.abc import Iterator
 
 import pika
@@ -13,12 +12,11 @@ from pika.exceptions import (
     ProbableAuthenticationError,
 )
 
+from contract.refusals import REPLY_CODES, is_tls_refusal
+
 CONNECT_TIMEOUT = 5  # seconds for one broker, TCP to AMQP; then the next is tried
 RECONNECT_DELAY = 0.25  # seconds, doubled at each attempt
 MAX_RECONNECT_DELAY = 2.0
-
-# access-refused, precondition-failed (queue declared otherwise), not-allowed (no such virtual host)
-REFUSALS = (403, 406, 530)
 
 
 def parameters(url: str, heartbeat: int) -> pika.URLParameters:
@@ -33,13 +31,13 @@ def parameters(url: str, heartbeat: int) -> pika.URLParameters:
 def refusal(error: BaseException) -> BaseException | None:
     """Return what in an error says that the broker, or we, refuse: trying again would not help."""
     for cause in causes(error):
-        if isinstance(cause, ssl.SSLError | AuthenticationError):
+        if is_tls_refusal(cause) or isinstance(cause, AuthenticationError):
             return cause
         if isinstance(cause, ProbableAuthenticationError | ProbableAccessDeniedError):
             # pika's guess, also made when the broker just goes down; the code is in the text only
             return cause if re.search(r"\((403|530)\)", repr(cause)) else None
         if isinstance(cause, ConnectionClosedByBroker | ChannelClosedByBroker):
-            return cause if cause.reply_code in REFUSALS else None
+            return cause if cause.reply_code in REPLY_CODES else None
     return None
 
 

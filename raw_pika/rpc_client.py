@@ -229,11 +229,12 @@ class FibonacciRpcClient:
         self._closing = True
         if self._connecting:
             return  # pika cannot abort an attempt in its handshake; it ends within CONNECT_TIMEOUT
-        if self._connection is not None and self._connection.is_open:
-            self._loop.call_later(CLOSE_TIMEOUT, self._abort)
-            self._connection.close()
-        else:
+        if self._connection is None or self._connection.is_closed:
             self._loop.stop()
+            return
+        self._loop.call_later(CLOSE_TIMEOUT, self._abort)
+        if self._connection.is_open:
+            self._connection.close()
 
     def _abort(self) -> None:
         # when the broker is silent or unreadable: pika has no public way to drop a connection

@@ -5,7 +5,8 @@
 
 | in a page | what it means |
 | --- | --- |
-| `console` | each `$ command` is run; `...` in its output is anything, alone in a line any lines |
+| `console` | each `$ command` is run; `...` in its output is anything, alone in a line any lines. |
+| `$ echo $?` | follows every command that fails |
 | `console background` | one command, started; it ends at the next heading |
 | `console not-run: reason` | only checked for its syntax |
 | `python file=NAME` | written to that file, for a command to run |

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import strategies as st
 
 from conftest import Serve
-from contract import MAX_N, InvalidRequest, RpcClient, RpcError, fib
+from contract import MAX_N, InvalidRequest, RpcClient, fib
 from tests.waiting import take_request, wait_until
 
 pytestmark = pytest.mark.timeout(180)
@@ -124,6 +124,7 @@ BODIES = (
     )
     | st.lists(JSON_VALUES, max_size=3).map(lambda value: json.dumps([value, {}, {}]).encode())
 )
+LAST_TIMESTAMP = 253_402_300_800  # the end of the year 9999
 SELF = "(the request queue)"
 REPLIES = "(the queue of the test)"
 REPLY_TO = st.sampled_from([REPLIES] * 6 + [None, SELF]) | st.sampled_from(
@@ -238,13 +239,13 @@ def test_requests(
     @given(st.lists(message(REPLY_TO, ids), min_size=BATCH, max_size=BATCH))
     def check(batch: list[dict[str, Any]]) -> None:
         due: Counter[Any] = Counter()
-        expired: Counter[Any] = Counter()
+        perhaps: Counter[Any] = Counter()
         for drawn in batch:
             body, properties = build(drawn, model, {REPLIES: replies, SELF: queue})
             quick.basic_publish("", queue, body, properties)
             if properties.reply_to == replies:
-                brief = properties.expiration in ("0", "1")
-                (expired if brief else due)[as_text(properties.correlation_id)] += 1
+                sure = properties.expiration not in ("0", "1") and readable(properties)
+                (due if sure else perhaps)[as_text(properties.correlation_id)] += 1
         last = uuid.uuid4().hex  # one server, one request at a time: its answer is the last
         end = {"reply_to": replies, "correlation_id": last}
         quick.basic_publish("", queue, *build(end, model, {}))
@@ -259,8 +260,10 @@ def test_requests(
             if properties.correlation_id == last:
                 break
             answered[as_text(properties.correlation_id)] += 1
+        for id_ in answered.keys() - due.keys() - perhaps.keys():
+            answered[None] += answered.pop(id_)  # Celery answers with the task's id, if that is all
         assert not due - answered
-        assert not answered - due - expired
+        assert not answered - due - perhaps
         assert server.output.count("Awaiting") == 1  # not even its connection was lost
 
     check()
@@ -269,9 +272,20 @@ def test_requests(
     assert channel.queue_declare(queue, passive=True).method.message_count == 0
 
 
+def readable(properties: Any) -> bool:
+    """Tell whether AMQP allows such properties: a layer that cannot read them sees no reply_to."""
+    try:
+        for value in vars(properties).values():
+            if isinstance(value, bytes):
+                value.decode()
+    except UnicodeDecodeError:
+        return False
+    return (properties.timestamp or 0) < LAST_TIMESTAMP
+
+
 def as_text(id_: Any) -> Any:
     """Return a correlation id as text, whatever it is."""
-    return id_.decode("latin-1") if isinstance(id_, bytes) else id_
+    return (id_.decode("latin-1") if isinstance(id_, bytes) else id_) or None
 
 
 def test_replies(
@@ -304,10 +318,7 @@ def test_replies(
             brief += properties.expiration in ("0", "1")
             quick.basic_publish("", callback_queue, body, properties)
         flush()
-        wait_until(
-            lambda: counted() - before >= len(batch) - brief,
-            f"{len(batch)} {brief} {before} {client.stats}",
-        )
+        wait_until(lambda: counted() - before >= len(batch) - brief, "every reply to be counted")
         assert counted() - before <= len(batch)
         assert not waiting.done()
 
@@ -332,4 +343,3 @@ def test_replies(
     assert client.call(10) == 55
     assert client.stats.succeeded == 2
     assert client.stats.failed == 0
-    assert isinstance(RpcError(), Exception)

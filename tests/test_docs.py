@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-import pika
 import pytest
 
 from contract.clauses import CLAUSES
@@ -25,7 +25,6 @@ LANGUAGES = {"console", "python", "mermaid", "ini", "text"}
 HOSTS = re.compile(
     r"github\.com|www\.rabbitmq\.com|docs\.celeryq\.dev|localhost|127\.0\.0\.1|[\w.-]*example\.(com|org)|broker-\d"
 )
-BEGINS = 40  # characters of a background program's first line that it is waited for by
 
 
 @pytest.fixture(params=PAGES)
@@ -57,19 +56,28 @@ class Reader:
         )
         self._env = {"PATH": places, "AMQP_URL": broker.url, "PYTHONPATH": str(folder)}
 
-    def read(self, page: Path) -> None:
+    def read(self, text: str) -> None:
         """Do what the page says, from its beginning to its end."""
         section = ""
-        for block in blocks(page.read_text()):
+        for block in blocks(text):
             if block.section != section:
                 self.end_background()
                 section = block.section
             if block.language == "python" and block.note.startswith("file="):
                 (self._folder / block.note.removeprefix("file=")).write_text(block.text)
             elif block.language == "console" and not block.note.startswith("not-run"):
-                for command in commands(block.text):
-                    (self.start if block.note == "background" else self.run)(command)
+                self.type(commands(block.text), background=block.note == "background")
         self.end_background()
+
+    def type(self, typed: list[Command], *, background: bool) -> None:
+        """Run the commands of a block; one that fails is followed by a look at its exit code."""
+        for command, following in zip(typed, [*typed[1:], None], strict=True):
+            if background:
+                self.start(command)
+            else:
+                self.run(command)
+                looked_at = following is not None and following.text == "echo $?"
+                assert self._returncode == 0 or looked_at, f"$ {command.text}: {self._returncode}"
 
     def run(self, command: Command) -> None:
         """Run a command to its end."""
@@ -111,23 +119,23 @@ class Reader:
 
 @pytest.fixture
 def reader(private_broker: PrivateBroker, tmp_path: Path) -> Iterator[Reader]:
-    """A reader, who leaves no queue behind."""
-
-    def queues() -> set[str]:
-        return {row["name"] for row in private_broker.table("queues", "name")}
-
-    before = queues()
+    """A reader."""
     with ExitStack() as stack:
         yield Reader(private_broker, tmp_path, stack)
-    connection = pika.BlockingConnection(pika.URLParameters(private_broker.url))
-    for name in queues() - before:
-        connection.channel().queue_delete(name)
-    connection.close()
 
 
-def test_what_a_page_shows(page: Path, reader: Reader) -> None:
+@pytest.mark.timeout(240)  # some pages start a dozen programs, one after the other
+@pytest.mark.parametrize(
+    "name", [name for name, page in PAGES.items() if "```console" in page.read_text()]
+)
+def test_what_a_page_shows(name: str, reader: Reader, channel: Any) -> None:
     """Every command of a page writes what the page says."""
-    reader.read(page)
+    text = PAGES[name].read_text()
+    try:
+        reader.read(text)
+    finally:
+        for queue in {"rpc_queue", *re.findall(r"--queue (\w+)", text)}:
+            channel.queue_delete(queue)
 
 
 def test_blocks_are_declared(page: Path) -> None:
@@ -175,7 +183,7 @@ def test_links(page: Path) -> None:
         if anchor:
             assert anchor in anchors(path), target
         name = re.fullmatch(r"`?([\w.]*[a-z]\w*)`?", label)
-        if path.suffix == ".py" and name and not (path.parent / name[1]).exists():
+        if path.suffix == ".py" and name and name[1] != path.name and "/" not in label:
             assert defines(path.read_text(), name[1]), f"{label} in {target}"
 
 

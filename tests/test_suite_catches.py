@@ -22,7 +22,7 @@ from tests.conformance import UNNAMED
 NAMES = [name for _, name, _ in iter_modules(tests.broken.__path__) if not name.startswith("_")]
 NUMBERED = {clause for clause in CLAUSES if clause[0] == "C"}
 ROOT = Path(__file__).parent.parent
-SHARES = 3  # runs at a time, each with a broker of its own; what is broken mostly makes others wait
+SHARES = 4  # runs at a time, each with a broker of its own; what is broken mostly makes others wait
 QUICK = [f"tests/test_{group}.py" for group in ("calls", "errors", "server", "trust")]
 
 Outcomes = Mapping[str, Mapping[str, Any]]  # clause -> backend -> what became of its tests
@@ -88,14 +88,15 @@ def own_broker() -> None:
 def quick_run(own_broker: None, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The tests that should fail and a sample that should not, on all broken implementations: records by name."""
     place = tmp_path_factory.mktemp("catches")
-    shares = [NAMES[first::SHARES] for first in range(SHARES)]
+    size = -(-len(NAMES) // SHARES)
+    shares = [NAMES[first : first + size] for first in range(0, len(NAMES), size)]
 
     def run(number: int) -> Any:
         chosen = ("-p", "tests.broken._plugin", *QUICK, *backends(*shares[number]))
         return run_suite(place / f"{number}.json", *chosen)
 
     with ThreadPoolExecutor(SHARES) as pool:
-        records = list(pool.map(run, range(SHARES)))
+        records = list(pool.map(run, range(len(shares))))
     return {name: record for share, record in zip(shares, records, strict=True) for name in share}
 
 

@@ -15,13 +15,14 @@ PARTS = [str(Path(__file__).parent / "_parts")]
 
 
 class Client(raw_pika.rpc_client.FibonacciRpcClient):
-    """raw_pika's client. Its default timeout is shorter, for the calls that nobody will answer."""
+    """raw_pika's client."""
 
     pending_calls: type[PendingCalls] = PendingCalls
+    default_timeout = 10.0
 
-    def __init__(self, url: str | None = None, *, timeout: float = 4.0, **options: Any) -> None:
+    def __init__(self, url: str | None = None, **options: Any) -> None:
         with patch.object(raw_pika.rpc_client, "PendingCalls", self.pending_calls):
-            super().__init__(url, timeout=timeout, **options)
+            super().__init__(url, **{"timeout": self.default_timeout, **options})
 
 
 class Server(raw_pika.rpc_server.FibonacciRpcServer):

@@ -1,0 +1,52 @@
+"""C12, C18, C23 past one machine: three nodes, a quorum queue, one node killed under load."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from conftest import Connect, Serve
+from contract import RpcConnectionLost, RpcTimeout
+from harness.cluster import Cluster
+from tests.load import Load
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(240)  # the first test waits for the cluster
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Three nodes for the whole run; a test starts again what it killed."""
+    with Cluster() as nodes:
+        yield nodes
+
+
+def test_node_killed(serve: Serve, connect: Connect, cluster: Cluster, queue: str) -> None:
+    """C12, C23: a node is killed under load: the service goes on, and every call ends in time."""
+    victim, *others = cluster.nodes
+    # clients and servers begin with different nodes; two of the four lose theirs
+    turned = ";".join([*cluster.urls[1:], cluster.urls[0]])
+    servers = [serve(url=url, queue_type="quorum", prefetch=5) for url in (cluster.url, turned)]
+    clients = [connect(url, queue_type="quorum") for url in (cluster.url, turned)]
+    with Load(*clients, callers=2, timeout=10) as load:
+        load.wait_for_answers(100)
+        victim.kill()
+        try:
+            wait_until(lambda: clients[0].stats.reconnects == 1, "the client to change nodes", 60)
+            load.wait_for_answers(100, 60)
+            for client in clients:
+                succeeded = client.stats.succeeded
+                wait_until(
+                    lambda c=client, s=succeeded: c.stats.succeeded > s + 20,  # type: ignore[misc]
+                    "answers on the remaining nodes",
+                    60,
+                )
+            servers[0].wait_for_output("next attempt in(.|\n)*Awaiting", 60)
+        finally:
+            victim.start()
+        load.wait_for_answers(100, 60)
+    load.assert_no_fault(RpcConnectionLost, RpcTimeout, *RpcTimeout.__subclasses__())
+    assert load.outcomes["answered"] > 5 * (load.outcomes.total() - load.outcomes["answered"])
+    assert all(server.running for server in servers)
+    assert [client.call(10, timeout=30) for client in clients] == [55, 55]
+    [row] = [row for row in others[0].table("queues", "name", "members") if row["name"] == queue]
+    assert len(row["members"]) == 3

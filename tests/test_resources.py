@@ -1,0 +1,234 @@
+"""C21 to C23: what is left after much use, what is counted, and how the request queue is declared."""
+
+import gc
+import os
+import threading
+import tracemalloc
+from collections import Counter
+from concurrent.futures import wait
+from typing import Any
+
+import psutil
+import pytest
+
+from conftest import Connect, Serve
+from contract import RpcClient, RpcConnectionLost, RpcError, RpcTimeout, Stats
+from contract.implementations import client_class
+from contract.wire import DELIVERY_LIMIT, queue_arguments
+from harness.broker import PrivateBroker
+from harness.proxy import Proxy
+from tests.waiting import wait_until
+
+SELF = psutil.Process(os.getpid())
+ROUNDS = 10  # of 1,000 calls
+GROWTH = 1_500_000  # bytes for 9,000 calls; a call that is kept takes over 1 kB
+
+
+def in_process() -> dict[str, int]:
+    """Return how many threads and file descriptors this process has."""
+    gc.collect()
+    return {"threads": threading.active_count(), "files": SELF.num_fds()}
+
+
+def in_broker(broker: PrivateBroker) -> dict[str, int]:
+    """Return how many queues, connections and channels the broker has."""
+    tables = (("queues", "name"), ("connections", "pid"), ("channels", "pid"))
+    return {what: len(broker.table(what, column)) for what, column in tables}
+
+
+# -- C21 -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(120)
+def test_timed_out_calls_leave_nothing(
+    client: RpcClient, queue: str, channel: Any, private_broker: PrivateBroker
+) -> None:
+    """C21: after 10,000 calls that timed out nothing has grown."""
+
+    def round_of_calls() -> None:
+        futures = [client.submit(n % 100, timeout=0.4) for n in range(1000)]
+        wait(futures)
+        assert all(isinstance(future.exception(), RpcTimeout) for future in futures)
+
+    round_of_calls()
+    before, before_in_broker = in_process(), in_broker(private_broker)
+    tracemalloc.start()
+    try:
+        round_of_calls()
+        gc.collect()
+        memory, resident = tracemalloc.get_traced_memory()[0], SELF.memory_info().rss
+        for _ in range(ROUNDS - 1):
+            round_of_calls()
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] - memory < GROWTH
+        assert SELF.memory_info().rss - resident < 20 * GROWTH
+    finally:
+        tracemalloc.stop()
+    wait_until(lambda: in_process() == before, f"the process to have {before} again")
+    wait_until(lambda: in_broker(private_broker) == before_in_broker, f"{before_in_broker}")
+    assert client.stats.in_flight == 0
+    assert client.stats.timed_out == (ROUNDS + 1) * 1000
+
+    def depth() -> int:
+        return int(channel.queue_declare(queue, passive=True).method.message_count)
+
+    wait_until(lambda: depth() == 0, "the queue to be empty")
+
+
+@pytest.mark.timeout(120)
+def test_opening_and_closing_leaves_nothing(
+    backend: str, serve: Serve, url: str, queue: str, private_broker: PrivateBroker
+) -> None:
+    """C21: after 100 clients were opened and closed nothing of them is left."""
+    serve()
+
+    def use() -> None:
+        with client_class(backend)(url, queue=queue) as client:
+            assert client.call(10, timeout=30) == 55
+
+    use()
+    before, before_in_broker = in_process(), in_broker(private_broker)
+    for _ in range(100):
+        use()
+    wait_until(lambda: in_process() == before, f"the process to have {before} again")
+    wait_until(lambda: in_broker(private_broker) == before_in_broker, f"{before_in_broker}", 30)
+
+
+@pytest.mark.timeout(120)
+def test_reconnecting_leaves_nothing(
+    serve: Serve, connect: Connect, url: str, private_broker: PrivateBroker
+) -> None:
+    """C21: after 20 lost connections client and server have what they had before."""
+    with Proxy.for_url(url) as clients, Proxy.for_url(url) as servers:
+        server = serve(url=servers.url)
+        client = connect(clients.url)
+        assert client.call(10) == 55
+
+        def lose_connections() -> None:
+            reconnects = client.stats.reconnects
+            ready = server.output.count("Awaiting")
+            clients.cut()
+            servers.cut()
+            wait_until(lambda: client.stats.reconnects > reconnects, "the client to be back", 30)
+            wait_until(lambda: server.output.count("Awaiting") > ready, "the server", 30)
+            assert client.call(10, timeout=30) == 55
+
+        lose_connections()
+        process = psutil.Process(server.pid)
+        before, before_in_broker = in_process(), in_broker(private_broker)
+        in_server = (process.num_fds(), process.num_threads())
+        for _ in range(20):
+            lose_connections()
+        wait_until(lambda: in_process() == before, f"the process to have {before} again")
+        wait_until(lambda: in_broker(private_broker) == before_in_broker, f"{before_in_broker}")
+        assert (process.num_fds(), process.num_threads()) == in_server
+        assert client.stats.reconnects == 21
+
+
+# -- C22 -------------------------------------------------------------------------------------------
+
+
+def test_counters(serve: Serve, client: RpcClient) -> None:
+    """C22: the counters have the contract's names, are integers, and add up."""
+    assert client.stats._fields == Stats._fields
+    assert client.stats == Stats()
+    serve(function="harness.functions:slow")
+    bad: Any = "x"
+    ends: Counter[str] = Counter()
+    futures = [client.submit(n) for n in (1, 2, 3, bad, -1)]
+    wait(futures)
+    for future in futures:
+        ends["failed" if future.exception() else "succeeded"] += 1
+    slow = client.submit(600, timeout=0.2)
+    assert isinstance(slow.exception(), RpcTimeout)
+    cancelled = client.submit(1)
+    cancelled.cancel()
+    wait_until(lambda: client.stats.late >= 1, "the late reply")
+    stats = client.stats
+    assert all(type(value) is int for value in stats)
+    assert (stats.succeeded, stats.failed, stats.timed_out) == (3, 2, 1)
+    assert ends == {"succeeded": 3, "failed": 2}
+    assert stats.sent in (6, 7)
+    assert (stats.unknown, stats.malformed, stats.reconnects, stats.in_flight) == (0, 0, 0, 0)
+    assert stats is not client.stats or stats == client.stats  # a snapshot
+
+
+# -- C23 -------------------------------------------------------------------------------------------
+
+
+def request_queue(broker: PrivateBroker, queue: str) -> dict[str, Any]:
+    """Return what the broker knows of the request queue."""
+    rows = broker.table(
+        "queues", "name", "durable", "type", "arguments", "auto_delete", "exclusive"
+    )
+    [row] = [row for row in rows if row["name"] == queue]
+    return row
+
+
+@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_request_queue(
+    serve: Serve,
+    connect: Connect,
+    queue: str,
+    private_broker: PrivateBroker,
+    queue_type: str,
+    first: str,
+) -> None:
+    """C23: the request queue is durable, classic or quorum, whoever declares it first."""
+    before = {row["name"] for row in private_broker.table("queues", "name")}
+    options = {"queue_type": queue_type} if queue_type == "quorum" else {}
+    if first == "server":
+        serve(**options)
+    client = connect(**options)
+    future = client.submit(10, timeout=50)
+    if first == "client":
+        wait_until(lambda: client.stats.sent == 1, "the request to be sent")
+        serve(**options)
+    assert future.result() == 55
+    assert [future.result() for future in [client.submit(n) for n in range(20)]][:3] == [0, 1, 1]
+    row = request_queue(private_broker, queue)
+    assert row["durable"]
+    assert not row["auto_delete"]
+    assert not row["exclusive"]
+    assert row["type"] == queue_type or queue_type in str(row["type"])
+    names = {row["name"] for row in private_broker.table("queues", "name")}
+    assert len(names - before) == 2, names - before  # this one, and the client's
+
+
+@pytest.mark.timeout(120)
+def test_delivery_limit(
+    serve: Serve, connect: Connect, queue: str, private_broker: PrivateBroker, tmp_path: Any
+) -> None:
+    """C23: on a quorum queue a request that kills each server is dropped in the end."""
+    assert queue_arguments("quorum")["x-delivery-limit"] == DELIVERY_LIMIT
+    client = connect(queue_type="quorum")
+    log = tmp_path / "calls"
+    poison = client.submit(666, timeout=100)
+    good = client.submit(3, timeout=100)
+    wait_until(lambda: client.stats.sent == 2, "the requests to be sent")
+    for _ in range(DELIVERY_LIMIT + 3):
+        try:
+            server = serve(
+                function="tests.poison:log_and_kill",
+                queue_type="quorum",
+                env={"RPC_CALL_LOG": str(log)},
+            )
+        except RuntimeError:
+            continue  # it was killed before it could say that it is ready
+        wait_until(lambda: good.done() or not server.running, "an answer, or an end", 30)  # noqa: B023
+        if good.done():
+            break
+    assert good.result() == 3
+    assert log.read_text().split().count("666") == DELIVERY_LIMIT + 1
+    assert not poison.done()
+    poison.cancel()
+
+
+def test_queue_types_do_not_mix(serve: Serve, connect: Connect) -> None:
+    """C23: a client that expects another type of queue is refused, and told so."""
+    serve()
+    with pytest.raises(RpcError) as caught:
+        connect(queue_type="quorum").call(1, timeout=30)
+    assert not isinstance(caught.value, RpcTimeout | RpcConnectionLost)
+    assert "refused" in str(caught.value)
