@@ -5,13 +5,14 @@ import re
 from collections import Counter, defaultdict
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from contract.clauses import CLAUSES
 
 UNNAMED = "no clause"
+PROPERTY = "conformance"
 
 
 def backend_of(item: pytest.Item) -> str | None:
@@ -35,8 +36,10 @@ class Recorder:
     reason, and how many were `not_run`. The digest is one of the names of the clause's tests.
     """
 
-    def __init__(self, path: Path, suite: Path) -> None:
+    def __init__(self, path: Path, suite: Path, *, write: bool = True) -> None:
+        """Record the tests below `suite` in `path`. A worker of pytest-xdist has another process write."""
         self._path = path
+        self._write = write
         self._suite = suite
         self._tests: dict[str, tuple[list[str], str]] = {}  # clauses and backend by test
         self._outcomes: dict[
@@ -44,14 +47,19 @@ class Recorder:
         ] = {}  # outcome and expected failure's reason by test
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note the tests that will be run."""
+        """Note the tests that will be run, and have their reports say what they are about."""
         for item in session.items:
             backend = backend_of(item)
             if backend and item.path.is_relative_to(self._suite):
                 self._tests[item.nodeid] = (clauses_of(item), backend)
+                item.user_properties.append((PROPERTY, self._tests[item.nodeid]))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what became of a test. Its set-up and its end count too when they fail."""
+        for name, about in report.user_properties:
+            if name == PROPERTY:
+                # known from here only if it ran in a worker
+                self._tests[report.nodeid] = cast("tuple[list[str], str]", about)
         if report.failed:
             self._outcomes[report.nodeid] = ("failed", "")
         elif hasattr(report, "wasxfail"):
@@ -61,9 +69,11 @@ class Recorder:
 
     def pytest_sessionfinish(self) -> None:
         """Write the file."""
+        if not self._write:
+            return
         tests: dict[str, set[str]] = defaultdict(set)
         by_clause: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        for test, (named, backend) in self._tests.items():
+        for test, (named, backend) in sorted(self._tests.items()):
             name, bracket, parameters = test.partition("[")
             for clause in named:
                 tests[clause].add(name + bracket + parameters.replace(backend, "*", 1))
@@ -75,7 +85,7 @@ class Recorder:
             }
             for clause, ran in sorted(by_clause.items(), key=lambda entry: clause_order(entry[0]))
         }
-        backends = list(dict.fromkeys(backend for _, backend in self._tests.values()))
+        backends = sorted({backend for _, backend in self._tests.values()})
         content = {"backends": backends, "clauses": clauses}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.write_text(json.dumps(content, indent=2) + "\n")

@@ -21,4 +21,5 @@ def pytest_configure(config: pytest.Config) -> None:
     """Record the run if that is wanted."""
     path = config.getoption("--conformance-json")
     if path:
-        config.pluginmanager.register(Recorder(path, Path(__file__).parent))
+        worker = hasattr(config, "workerinput")
+        config.pluginmanager.register(Recorder(path, Path(__file__).parent, write=not worker))
