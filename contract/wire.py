@@ -22,6 +22,8 @@ MAX_BODY = 1024  # bytes of a request; the longest valid one has 5
 DELIVERY_LIMIT = 5  # times a quorum queue delivers a request that nobody acknowledges (C23)
 MAX_MESSAGE = 1000  # characters of an error's text that are passed on
 
+STRICT_JSON = json.JSONEncoder(allow_nan=False)  # once: json.dumps would build one for every call
+
 log = logging.getLogger(__name__)
 
 
@@ -46,7 +48,7 @@ def encode_request(n: object) -> bytes:
         InvalidRequest: JSON has no way to write n.
     """
     try:
-        return json.dumps(n, allow_nan=False).encode()
+        return STRICT_JSON.encode(n).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"not JSON: {error}") from None
 

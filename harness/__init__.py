@@ -10,5 +10,6 @@ It knows no implementation: a server is named by its package, a function by `MOD
 | `program` | any child process: its output, its end, and its children's end |
 | `guardian` | clears away what a killed test run leaves behind |
 | `proxy` | a TCP proxy that delays, cuts, refuses and swallows |
+| `wire_dump` | a call as it passes over the wire |
 | `functions` | functions for `--function`, mostly badly behaved |
 """

@@ -175,7 +175,7 @@ def has_float(value: Any) -> bool:
     return isinstance(value, float)
 
 
-class Encoded(pika.BasicProperties):  # type: ignore[misc]
+class Encoded(pika.BasicProperties):
     """Properties with a header table that pamqp encoded: it uses other field types than pika."""
 
     def encode(self) -> list[bytes]:

@@ -15,6 +15,7 @@ import pika
 import psutil
 import pytest
 import trustme
+from pika.exceptions import ConnectionClosedByBroker
 
 from harness import broker as broker_module
 from harness import functions
@@ -169,7 +170,7 @@ def test_private_broker_closes_connections_with_a_reason(node: PrivateBroker) ->
     """Clients are told why they are thrown out."""
     connection = connect(node.url)
     node.close_all_connections("because")
-    with pytest.raises(pika.exceptions.ConnectionClosedByBroker, match="because"):
+    with pytest.raises(ConnectionClosedByBroker, match="because"):
         connection.process_data_events(time_limit=10)
 
 

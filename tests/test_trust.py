@@ -23,7 +23,7 @@ from contract.address import broker_urls
 from contract.programs import EXIT_REFUSED, EXIT_UNAVAILABLE, EXIT_USAGE
 from harness.broker import PrivateBroker, TlsFiles
 from tests.running import LOG_LINE, run
-from tests.waiting import wait_until
+from tests.waiting import take_request, wait_until
 
 PASSWORD = "geheim/:@;?#%41 ü"  # of everything that must be percent-encoded in a URL
 SECRETS = ("geheim", quote(PASSWORD, safe=""))
@@ -362,9 +362,9 @@ def test_no_pickle_is_produced(serve: Serve, client: RpcClient, queue: str, chan
     requests = []
     for n in (10, -1):
         client.submit(n)
-        wait_until(lambda: requests.append(channel.basic_get(queue, True)) or requests[-1][0], "it")
+        requests.append(take_request(client, channel, queue))
     serve()
-    for _, properties, body in (request for request in requests if request[0] is not None):
+    for _, properties, body in requests:
         assert properties.content_type == "application/json"
         json.loads(body)
         properties.reply_to = replies

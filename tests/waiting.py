@@ -27,13 +27,13 @@ def idle(seconds: float) -> None:
 
 
 def take_request(client: RpcClient, channel: Any, queue: str) -> Any:
-    """Return method, properties and body of the client's first request, once it is in the queue."""
+    """Return method, properties and body of the client's next request, once it is in the queue."""
     taken: list[Any] = []
 
     def arrived() -> bool:
         taken[:] = channel.basic_get(queue)
         return taken[0] is not None
 
-    wait_until(lambda: client.stats.sent == 1, "the request to be sent")
+    wait_until(lambda: client.stats.sent >= 1, "the request to be sent")
     wait_until(arrived, "the request to be in the queue")
     return taken
