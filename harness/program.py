@@ -46,6 +46,7 @@ class Program:
         self._env = dict(env or {})
         self._cwd = cwd
         self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
         self._lines: list[str] = []
         self._ended = False
         self._changed = threading.Condition()
@@ -69,6 +70,8 @@ class Program:
         """
         if self.running:
             raise RuntimeError(self._complaint("runs already"))
+        if self._reader is not None:  # it would call the new process's output ended
+            self._reader.join(timeout=5)
         self._lines, self._ended = [], False
         self._process = subprocess.Popen(
             self.command,
@@ -83,7 +86,8 @@ class Program:
         )
         try:
             guardian.watch_process(self._process.pid)
-            threading.Thread(target=self._read, args=[self._process], daemon=True).start()
+            self._reader = threading.Thread(target=self._read, args=[self._process], daemon=True)
+            self._reader.start()
             if self._ready is not None:
                 self.wait_for_output(self._ready, self._start_timeout)
         except TimeoutError as error:

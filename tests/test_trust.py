@@ -335,8 +335,9 @@ def test_no_pickle_is_accepted(
     assert (tmp_path / "bait").exists()  # the trap works
     body = pickle.dumps(Trap(trap))
     future = client.submit(10, timeout=LATER)
-    wait_until(lambda: client.stats.sent == 1, "the request to be sent")
-    method, request, _ = channel.basic_get(queue)  # ours, for the headers that Celery requires
+    method, request, _ = take_request(
+        client, channel, queue
+    )  # ours, for the headers that Celery requires
     replies = channel.queue_declare("", exclusive=True).method.queue
     for content_type in PICKLES:
         for encoding in ("binary", "utf-8", None):
@@ -359,10 +360,16 @@ def test_no_pickle_is_accepted(
 def test_no_pickle_is_produced(serve: Serve, client: RpcClient, queue: str, channel: Any) -> None:
     """C20: requests, replies and error replies are JSON."""
     replies = channel.queue_declare("", exclusive=True).method.queue
-    requests = []
+    requests: list[Any] = []
+
+    def both_taken() -> bool:
+        taken = channel.basic_get(queue, auto_ack=True)
+        requests.extend([taken] if taken[0] is not None else [])
+        return len(requests) == 2
+
     for n in (10, -1):
         client.submit(n)
-        requests.append(take_request(client, channel, queue))
+    wait_until(both_taken, "both requests to be in the queue")
     serve()
     for _, properties, body in requests:
         assert properties.content_type == "application/json"
