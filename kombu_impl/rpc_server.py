@@ -1,4 +1,4 @@
-"""A server on one kombu `Connection`, with a pool of threads that computes.
+"""A server on one kombu `Connection`, with threads that compute.
 
 What kombu does here: connecting, declaring, prefetch, acknowledging, as objects and blocking calls.
 What it leaves to you: computing elsewhere (C16), one lock around every use of the connection, heartbeats,
@@ -10,7 +10,6 @@ import selectors
 import sys
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from select import select
 from socket import socket
 from typing import Any
@@ -25,6 +24,7 @@ from contract.programs import (
     stop_signals,
 )
 from contract.wire import CONTENT_TYPE, Reply, answer, queue_arguments
+from contract.workers import Workers
 from kombu_impl.connection import (
     MAX_RECONNECT_DELAY,
     RECONNECT_DELAY,
@@ -47,17 +47,18 @@ class FibonacciRpcServer:
         self._queue = Queue(
             options.queue, durable=True, queue_arguments=queue_arguments(options.queue_type)
         )
-        self._pool = ThreadPoolExecutor(options.concurrency, thread_name_prefix="compute")
+        self._workers = Workers(self._compute, options.concurrency)
         self._lock = threading.Lock()  # held by whoever uses the connection
+        self._answered = threading.Condition(self._lock)
         self._connection: Any = None
         self._link: Any = None  # py-amqp's connection, below kombu's
         self._producer: Any = None
-        self._held: dict[Any, Future[None]] = {}  # delivered and not acknowledged, by message
+        self._held: set[Any] = set()  # messages that are not acknowledged
         self._stopping = False
 
     def run(self) -> int:
         """Serve, and return the exit code."""
-        delay = RECONNECT_DELAY
+        delay, exit_code = RECONNECT_DELAY, 0
         with stop_signals() as signals:
             while not self._stopping:
                 try:
@@ -71,16 +72,18 @@ class FibonacciRpcServer:
                     self._forget_connection()
                     if refusal(error):
                         log.error("the broker refused: %r", error)
-                        return EXIT_REFUSED
+                        exit_code = EXIT_REFUSED
+                        break
                     log.warning("no connection (%r), next attempt in %.2f s", error, delay)
                     self._stopping = self._stopping or bool(select([signals], [], [], delay)[0])
                     delay = min(2 * delay, MAX_RECONNECT_DELAY)
-        self._pool.shutdown()
-        return 0
+        self._workers.close()
+        return exit_code
 
     def _on_request(self, message: Any) -> None:
         log.debug("<- request %s: %.100r", message.properties.get("correlation_id"), message.body)
-        self._held[message] = self._pool.submit(self._compute, message, time.monotonic())
+        self._held.add(message)
+        self._workers.put(message, time.monotonic())
 
     def _compute(self, message: Any, received: float) -> None:
         reply = None
@@ -90,8 +93,10 @@ class FibonacciRpcServer:
             body = message.body or b""  # py-amqp makes an empty body a str
             reply = answer(self._options.function, body, message.content_type)
         with self._lock:
-            if self._held.pop(message, None) is None:
+            if message not in self._held:
                 return  # C11: the connection was lost; the broker has given the request to somebody else
+            self._held.remove(message)
+            self._answered.notify()
             try:
                 self._reply(message, reply)
             except Exception:
@@ -119,10 +124,10 @@ class FibonacciRpcServer:
         self._stopping = True
         with self._lock:
             consumer.cancel()
-            self._held = {m: held for m, held in self._held.items() if not held.cancel()}
-        while wait(list(self._held.values()), timeout=self._options.heartbeat / 4).not_done:
-            self._read()
-        with self._lock:
+            self._held -= {message for message, _ in self._workers.withdraw()}
+            while self._held:
+                self._answered.wait(self._options.heartbeat / 4)
+                self._read()
             release(self._connection, self._link)
 
     # -- connecting ------------------------------------------------------------------------------------
@@ -156,18 +161,17 @@ class FibonacciRpcServer:
             while not any(
                 key.fileobj is signals for key, _ in selector.select(self._options.heartbeat / 4)
             ):
-                self._read()
+                with self._lock:
+                    self._read()
 
     def _read(self) -> None:
-        with self._lock:
-            drain(self._link)
-            self._link.heartbeat_tick()
+        drain(self._link)
+        self._link.heartbeat_tick()
 
     def _forget_connection(self) -> None:
         with self._lock:
             drop(self._connection)
-            for held in self._held.values():
-                held.cancel()
+            self._workers.withdraw()
             self._held.clear()
 
 

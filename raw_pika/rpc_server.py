@@ -1,4 +1,4 @@
-"""A server on pika's `SelectConnection`, with a pool of threads that computes.
+"""A server on pika's `SelectConnection`, with threads that compute.
 
 What pika does here: the protocol, the prefetch, and the heartbeats as long as nothing holds up its loop.
 What it leaves to you: computing elsewhere (C16) and coming back to the loop's thread to reply and
@@ -8,7 +8,6 @@ acknowledge, stopping without losing a request, building a lost connection up ag
 import logging
 import sys
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from contract.programs import (
     stop_signals,
 )
 from contract.wire import CONTENT_TYPE, Reply, answer, queue_arguments
+from contract.workers import Workers
 from raw_pika.connection import MAX_RECONNECT_DELAY, RECONNECT_DELAY, describe, parameters, refusal
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ class FibonacciRpcServer:
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
         self._brokers = [parameters(each, options.heartbeat) for each in options.urls]
-        self._pool = ThreadPoolExecutor(options.concurrency, thread_name_prefix="compute")
-        self._held: dict[int, Future[None]] = {}  # delivered and not acknowledged, by delivery tag
+        self._workers = Workers(self._compute, options.concurrency)
+        self._held: set[int] = set()  # delivery tags of what is not acknowledged
         self._connecting = False
         self._connection: Any = None
         self._channel: Any = None
@@ -52,15 +52,14 @@ class FibonacciRpcServer:
             self._loop.add_handler(signals.fileno(), self._on_signal, self._loop.READ)
             self._connect()
             self._loop.start()
-        self._pool.shutdown()
+        self._workers.close()
         self._loop.close()
         return self._exit_code
 
     def _on_request(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
         log.debug("<- request %s: %.100r", properties.correlation_id, body)
-        self._held[method.delivery_tag] = self._pool.submit(
-            self._compute, channel, method.delivery_tag, properties, body, time.monotonic()
-        )
+        self._held.add(method.delivery_tag)
+        self._workers.put(channel, method.delivery_tag, properties, body, time.monotonic())
 
     def _compute(
         self, channel: Any, tag: int, properties: Any, body: bytes, received: float
@@ -89,7 +88,7 @@ class FibonacciRpcServer:
                 ),
             )
         channel.basic_ack(tag)  # C14: after the reply
-        del self._held[tag]
+        self._held.remove(tag)
         self._close_when_idle()
 
     # -- stopping (C17) --------------------------------------------------------------------------------
@@ -107,7 +106,7 @@ class FibonacciRpcServer:
 
     def _on_cancelled(self, _frame: Any) -> None:
         # what no thread has begun goes back to the queue when the connection closes
-        self._held = {tag: held for tag, held in self._held.items() if not held.cancel()}
+        self._held -= {tag for _, tag, *_ in self._workers.withdraw()}
         self._close_when_idle()
 
     def _close_when_idle(self) -> None:
@@ -168,8 +167,7 @@ class FibonacciRpcServer:
     def _on_connection_lost(self, _connection: Any, error: Exception) -> None:
         error, self._channel_error = self._channel_error or error, None
         self._consumer_tag = None
-        for held in self._held.values():
-            held.cancel()
+        self._workers.withdraw()
         self._held.clear()
         if self._stopping:
             self._loop.stop()

@@ -11,7 +11,7 @@ BREAKS = {"C17"}
 
 class Server(_base.Server):
     def _on_cancelled(self, _frame: Any) -> None:
-        for tag in [tag for tag, held in self._held.items() if held.cancel()]:
+        for _, tag, *_ in self._workers.withdraw():
             self._channel.basic_ack(tag)
-            del self._held[tag]
+            self._held.remove(tag)
         self._close_when_idle()
