@@ -29,6 +29,7 @@ check: venv ## lint, format, types, import rules, and whether what is generated 
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 	$(PY) -m tests.conformance_report --check
+	$(PY) -m benchmarks.report --check
 
 bench: setup ## measure everything (five minutes), and write out/report.html
 	$(PY) -m pytest --benchmark $(ARGS)
@@ -36,8 +37,9 @@ bench: setup ## measure everything (five minutes), and write out/report.html
 soak: setup ## the long tests, which `make test` leaves out
 	$(PY) -m pytest -m soak --timeout=3600 $(ARGS)
 
-report: venv ## make the tables and charts anew from saved data
+report: venv ## make tables, pictures and page anew from saved data, and the excerpts in the documents
 	$(PY) -m benchmarks.report $(ARGS)
+	$(PY) -m tests.documents
 
 constraints: venv ## write constraints.txt anew: the newest versions that pyproject.toml allows
 	$(PYTHON) -m venv --clear .venv/fresh
