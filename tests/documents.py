@@ -12,7 +12,6 @@
 | `python file=NAME` | written to that file, for a command to run |
 | `<!-- source: FILE NAME ... -->` | the `python` block after it is those definitions of that file |
 | `<!-- lines:begin -->`, `<!-- lines:end -->` | between them, a table of the implementations' files and lines |
-| `<!-- picture:begin -->`, `<!-- picture:end -->` | between them, the picture of the results |
 """
 
 import ast
@@ -30,8 +29,6 @@ from harness.program import PROJECT_ROOT
 FENCE = re.compile(r"^( *)```(\w*) ?(.*)$")
 SOURCE = re.compile(r"^<!-- source: (\S+) (.+) -->$")
 HEADING = re.compile(r"^#+ (.*)$")
-PICTURE = PROJECT_ROOT / "docs" / "pictures" / "latency.svg"
-PICTURES = re.compile(r"(<!-- picture:begin -->\n).*?(<!-- picture:end -->)", re.DOTALL)
 LINES = re.compile(r"(<!-- lines:begin -->\n).*?(<!-- lines:end -->)", re.DOTALL)
 
 
@@ -160,17 +157,9 @@ def line_table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def picture() -> str:
-    """Return the picture of the results, when there is one: `python -m benchmarks.report` draws it."""
-    if not PICTURE.exists():
-        return ""
-    return f"![How long a call takes]({PICTURE.relative_to(PROJECT_ROOT)})\n"
-
-
 def generate(text: str) -> str:
     """Return a page with its generated parts as they should be."""
     text = LINES.sub(lambda found: found[1] + line_table() + found[2], text)
-    text = PICTURES.sub(lambda found: found[1] + picture() + found[2], text)
     lines = text.splitlines(keepends=True)
     written: list[str] = []
     source = None
