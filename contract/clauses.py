@@ -25,4 +25,5 @@ CLAUSES = {
     "C21": "resources",
     "C22": "counters",
     "C23": "durable queue, by choice",
+    "Wire": "the wire format of RabbitMQ's tutorial six",
 }

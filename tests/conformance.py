@@ -24,7 +24,7 @@ def backend_of(item: pytest.Item) -> str | None:
 def clauses_of(item: pytest.Item) -> list[str]:
     """Return the clauses that a test's docstring begins with (`C12: ` or `C12, C18: `), or `UNNAMED`."""
     docstring = getattr(getattr(item, "function", None), "__doc__", None) or ""
-    match = re.match(r"((?:C\d+|Names)(?:, C\d+)*): ", docstring)
+    match = re.match(r"((?:C\d+|Names|Wire)(?:, C\d+)*): ", docstring)
     return match[1].split(", ") if match else [UNNAMED]
 
 
