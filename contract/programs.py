@@ -117,16 +117,12 @@ def run_client(package: str, client_class: type[RpcClient], argv: list[str] | No
     )
     arguments = parser.parse_args(argv)
     configure_logging(package, verbose=arguments.verbose)
-    text = arguments.n if arguments.n is not None else sys.stdin.readline()
-    try:
-        n = int(text)
-    except ValueError:
-        parser.error(f"n must be an integer, not {text.strip()!r:.50}")
-    print(f" [x] Requesting fib({n})", flush=True)
     options = {
         name: getattr(arguments, name) for name in ("queue", "fail_fast", "heartbeat", "queue_type")
     }
     try:
+        n = read_n(parser, arguments.n)
+        print(f" [x] Requesting fib({n})", flush=True)
         with client_class(";".join(arguments.urls), timeout=arguments.timeout, **options) as client:
             print(f" [.] Got {client.call(n)}")
     except (RpcError, ValueError) as error:
@@ -135,6 +131,15 @@ def run_client(package: str, client_class: type[RpcClient], argv: list[str] | No
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return 0
+
+
+def read_n(parser: argparse.ArgumentParser, text: str | None) -> int:
+    """Return n from the command line, or else from standard input. Exits with 2 if it is no integer."""
+    text = sys.stdin.readline() if text is None else text
+    try:
+        return int(text)
+    except ValueError:
+        parser.error(f"n must be an integer, not {text.strip()!r:.50}")
 
 
 def explain(error: Exception) -> str:
