@@ -155,7 +155,7 @@ def test_remote_error(
         assert caught.value.exception_type == exception_type
         assert message in caught.value.message
         assert "Traceback" not in str(caught.value)
-    assert "Traceback" in server.output
+    server.wait_for_output("Traceback")
     assert server.running
 
 
