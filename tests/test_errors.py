@@ -21,6 +21,7 @@ from contract import (
     fib,
 )
 from harness.broker import PrivateBroker
+from harness.functions import logged_calls
 from harness.proxy import Proxy
 from tests.waiting import take_request, wait_until
 
@@ -175,7 +176,7 @@ def test_server_killed_while_computing(serve: Serve, client: RpcClient, tmp_path
     first.kill()
     serve(**options)
     assert future.result() == 800
-    assert len(log.read_text().splitlines()) == 2
+    assert logged_calls(log) == [800, 800]
 
 
 def test_poison_request(serve: Serve, client: RpcClient) -> None:
@@ -223,7 +224,7 @@ def test_connection_cut(serve: Serve, connect: Connect, url: str, tmp_path: Path
         assert future.exception() is None or isinstance(future.exception(), RpcConnectionLost)
         assert client.call(1) == 1
         client.close()
-    assert [line.split()[0] for line in log.read_text().splitlines()] == ["700", "1"]
+    assert logged_calls(log) == [700, 1]
 
 
 def test_call_during_an_outage(

@@ -500,6 +500,7 @@ def test_functions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RPC_CALL_LOG", str(log))
     assert functions.log_call(4) == 4
     assert functions.slow_logged(5) == 5
+    assert functions.logged_calls(log) == [4, 5]
     assert log.read_text() == f"4 {os.getpid()}\n5 {os.getpid()}\n"
 
 

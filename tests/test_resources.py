@@ -15,6 +15,7 @@ from contract import RpcClient, RpcConnectionLost, RpcError, RpcTimeout, Stats
 from contract.implementations import client_class
 from contract.wire import DELIVERY_LIMIT, queue_arguments
 from harness.broker import PrivateBroker
+from harness.functions import logged_calls
 from harness.proxy import Proxy
 from tests.waiting import wait_until
 
@@ -214,7 +215,7 @@ def test_delivery_limit(
         if good.done():
             break
     assert good.result() == 3
-    assert log.read_text().split().count("666") == DELIVERY_LIMIT + 1
+    assert logged_calls(log).count(666) == DELIVERY_LIMIT + 1
     assert not poison.done()
     poison.cancel()
 

@@ -10,12 +10,8 @@ import pytest
 from conftest import Connect, Serve
 from contract import RpcClient, fib
 from harness.broker import PrivateBroker
+from harness.functions import logged_calls
 from tests.waiting import idle, wait_until
-
-
-def calls(log: Path) -> list[int]:
-    """Return the arguments that were computed, in order."""
-    return [int(line.split()[0]) for line in log.read_text().splitlines()] if log.exists() else []
 
 
 @pytest.fixture
@@ -39,7 +35,7 @@ def test_request_is_held_until_it_is_answered(
     """C14: a request is acknowledged after its reply: while it is computed, the broker still has it."""
     serve(**logged(log))
     future = client.submit(2500)
-    wait_until(lambda: calls(log) == [2500], "the server to compute")
+    wait_until(lambda: logged_calls(log) == [2500], "the server to compute")
 
     def unacknowledged() -> int:
         rows = private_broker.table("queues", "name", "messages_unacknowledged")
@@ -55,7 +51,7 @@ def test_fair_dispatch(serve: Serve, client: RpcClient, log: Path) -> None:
     serve(**logged(log))
     serve(**logged(log))
     slow = client.submit(4000)
-    wait_until(lambda: calls(log) == [4000], "one server to be busy")
+    wait_until(lambda: logged_calls(log) == [4000], "one server to be busy")
     quick = [client.submit(n) for n in range(12)]
     assert [future.result() for future in quick] == list(range(12))
     assert not slow.done()
@@ -66,9 +62,9 @@ def test_concurrency(serve: Serve, client: RpcClient, log: Path) -> None:
     """C15: a server computes as many requests at once as it is told to, and no more."""
     serve(**logged(log, concurrency=3))
     futures = [client.submit(n) for n in (1500, 1501, 1502, 1503)]
-    wait_until(lambda: len(calls(log)) == 3, "three to be computed at once")
+    wait_until(lambda: len(logged_calls(log)) == 3, "three to be computed at once")
     assert not any(future.done() for future in futures)
-    assert len(calls(log)) == 3
+    assert len(logged_calls(log)) == 3
     assert [future.result() for future in futures] == [1500, 1501, 1502, 1503]
 
 
@@ -77,7 +73,7 @@ def test_long_job(serve: Serve, client: RpcClient, log: Path) -> None:
     server = serve(**logged(log, heartbeat=2))
     assert client.call(6500, timeout=13) == 6500
     assert client.call(1) == 1
-    assert calls(log) == [6500, 1]
+    assert logged_calls(log) == [6500, 1]
     assert "next attempt in" not in server.output
 
 
@@ -86,13 +82,13 @@ def test_graceful_stop(serve: Serve, client: RpcClient, log: Path, signal: str) 
     """C17: a server told to stop finishes and answers what it computes, and returns what it prefetched."""
     server = serve(**logged(log, prefetch=3))
     futures = [client.submit(n, timeout=12) for n in (1200, 1201, 1202)]
-    wait_until(lambda: calls(log) == [1200], "the server to compute")
+    wait_until(lambda: logged_calls(log) == [1200], "the server to compute")
     assert getattr(server, signal)(30) == 0
     assert futures[0].result(timeout=5) == 1200
     assert not futures[1].done()
     serve(**logged(log))
     assert [future.result() for future in futures] == [1200, 1201, 1202]
-    assert calls(log) == [1200, 1201, 1202]
+    assert logged_calls(log) == [1200, 1201, 1202]
 
 
 def test_stop_under_load(serve: Serve, client: RpcClient, log: Path) -> None:
