@@ -1,5 +1,6 @@
 """What tests and benchmarks share: which implementations to run, one broker for the run, servers and clients."""
 
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -38,6 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse a backend that cannot be one before anything is started."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # as in the background of a shell's script: the programs that tests interrupt would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         for package in backends(config):
             check_implementation(package)

@@ -7,7 +7,7 @@ from benchmarks.measure import time_calls
 from benchmarks.rig import Rig, Setting
 
 QUESTION = "What does a call cost?"
-BESIDE = {"floor": True, "first": True}
+BESIDE = {"floor": True, "layers": True}
 QUICK: dict[str, set[object]] = {}
 
 

@@ -9,18 +9,18 @@ import pytest
 from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
 from benchmarks.measure import time_window
 from benchmarks.rig import Rig, Setting
-from benchmarks.rows import FIRST
+from benchmarks.rows import TITLES
 
 QUESTION = "How many can I push?"
-BESIDE = {"floor": True, "first": True}
+BESIDE = {"floor": True, "layers": True}
 QUICK: dict[str, set[object]] = {"window": {1, 10, 100}, "prefetch": {20}}
 WINDOWS = (1, 3, 10, 30, 100, 300, 1000)
 THREE = (1, 10, 100)
 
 
 def SKIP(row: str, prefetch: int, window: int) -> bool:  # noqa: N802
-    """Leave combinations out: the whole curve is for a prefetch of 20, and not for what was first written."""
-    return window not in THREE and (prefetch == 1 or row in FIRST.values())
+    """Leave combinations out: the whole curve is for a prefetch of 20, and not for the layers alone."""
+    return window not in THREE and (prefetch == 1 or row in TITLES)
 
 
 @pytest.fixture(scope="module")

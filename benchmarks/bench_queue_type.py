@@ -11,7 +11,7 @@ from benchmarks.measure import time_calls
 from benchmarks.rig import Rig, Setting
 
 QUESTION = "What does a replicated queue cost?"
-BESIDE = {"floor": True, "first": False}
+BESIDE = {"floor": True, "layers": False}
 QUICK: dict[str, set[object]] = {}
 
 

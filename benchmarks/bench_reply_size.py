@@ -12,7 +12,7 @@ from benchmarks.rig import Rig, Setting
 from contract import fib
 
 QUESTION = "What does the size of the reply cost?"
-BESIDE = {"floor": True, "first": False}
+BESIDE = {"floor": True, "layers": False}
 QUICK: dict[str, set[object]] = {}
 FUNCTION = "benchmarks.functions:computed"
 

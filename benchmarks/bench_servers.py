@@ -16,7 +16,7 @@ from benchmarks.measure import Sample, check, interleave, join
 from benchmarks.rig import Crew, Rig, Setting
 
 QUESTION = "Does adding servers help?"
-BESIDE = {"floor": True, "first": False}
+BESIDE = {"floor": True, "layers": False}
 QUICK: dict[str, set[object]] = {"servers": {1, 4}}
 ONCE: dict[str, set[object]] = {"servers": {1, 2}}
 FUNCTION = "benchmarks.functions:work_20ms"

@@ -17,7 +17,7 @@ from contract import fib
 from harness.program import PROJECT_ROOT
 
 QUESTION = "What does set-up cost?"
-BESIDE = {"floor": True, "first": True}
+BESIDE = {"floor": True, "layers": True}
 QUICK: dict[str, set[object]] = {}
 STEPS = ("server start", "import", "first answer")
 

@@ -12,7 +12,7 @@ from benchmarks.rig import Rig, Setting
 from contract import fib
 
 QUESTION = "May threads share it?"
-BESIDE = {"floor": False, "first": False}  # none of those can be shared
+BESIDE = {"floor": False, "layers": False}  # none of those can be shared
 QUICK: dict[str, set[object]] = {"threads": {1, 8}}
 PREFETCH = 20
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.results import CALL, IN_FLIGHT, REPLY_SIZE, SERVERS, THREADS, Entry, Run
-from benchmarks.rows import FIRST, FLOOR, title
+from benchmarks.rows import BARE, FIRST, FLOOR, title
 from benchmarks.words import milliseconds, rate
 
 COLOURS = {
@@ -82,7 +82,7 @@ def colour(row: str) -> str:
 
 def latency(run: Run) -> Figure | None:
     """Draw how the times of single calls are distributed, one ridge for each row."""
-    entries = [e for e in run.entries(CALL) if e.info["quantiles"]]
+    entries = [e for e in run.entries(CALL) if e.info["quantiles"] and e.row not in BARE.values()]
     if not entries:
         return None
     entries.sort(key=lambda entry: float(entry.info["p50"]))
@@ -152,8 +152,8 @@ def curves(axes: Axes, run: Run, question: str, name: str, **params: Any) -> Non
     xs = run.values(question, name, **params)
     for row in run.rows(question):
         entries = sorted(run.entries(question, row=row, **params), key=lambda e: e.params[name])
-        if not entries or run.void(question, row):
-            continue
+        if not entries or run.void(question, row) or row in BARE.values():
+            continue  # the bare layers are in the tables: three more curves could not be told apart
         x = [e.params[name] for e in entries]
         first = row in FIRST.values()
         axes.fill_between(

@@ -11,25 +11,32 @@ from contract import RpcClient
 FLOOR = "floor"
 FIRST = {"raw_pika": "first_pika", "kombu_impl": "first_kombu", "celery_impl": "first_celery"}
 """Each layer as first written, by the implementation that it stands beside."""
+BARE = {"raw_pika": "bare_pika", "kombu_impl": "bare_kombu", "celery_impl": "bare_celery"}
+"""Each layer at its bare minimum, by the same."""
 
 TITLES = {
     "first_pika": "pika as first written",
     "first_kombu": "kombu as first written",
     "first_celery": "Celery as first written",
+    "bare_pika": "pika, bare",
+    "bare_kombu": "kombu, bare",
+    "bare_celery": "Celery, bare",
 }
 
 
 def rows_beside(
-    implementations: Sequence[str], *, floor: bool = True, first: bool = True
+    implementations: Sequence[str], *, floor: bool = True, layers: bool = True
 ) -> list[str]:
-    """Return the rows of a table: the floor, the implementations, their layers as first written."""
-    beside = [FIRST[each] for each in implementations if first and each in FIRST]
+    """Return the rows of a table: the floor, the implementations, their layers as first written and bare."""
+    beside = [
+        rows[each] for rows in (FIRST, BARE) for each in implementations if layers and each in rows
+    ]
     return [FLOOR] * floor + list(implementations) + beside
 
 
 def package(row: str) -> str:
     """Return the package that a row's programs are in."""
-    return f"benchmarks.{row}" if row == FLOOR or row in FIRST.values() else row
+    return f"benchmarks.{row}" if row == FLOOR or row in TITLES else row
 
 
 def title(row: str) -> str:

@@ -16,7 +16,7 @@ from benchmarks.results import (
     Entry,
     Run,
 )
-from benchmarks.rows import FIRST, FLOOR, title
+from benchmarks.rows import BARE, FIRST, FLOOR, TITLES, title
 from benchmarks.words import (
     MISSING,
     NO_DIFFERENCE,
@@ -30,6 +30,11 @@ from benchmarks.words import (
 )
 
 BASE = "raw_pika"
+LAYERS = [
+    (row, rows[row], name)
+    for rows, name in ((FIRST, "its layer as first written"), (BARE, "its layer, bare"))
+    for row in rows
+]
 
 
 @dataclass
@@ -88,7 +93,8 @@ def summary(run: Run) -> Answer:
         "Times and rates are medians over the passes. A ratio is formed within each pass, where the rows took "
         "turns; with it is what the middle half of the passes covers. The floor is the same request and reply "
         "as frames encoded beforehand, over a bare socket: nobody gets under it with this broker. As first "
-        "written: the layer used the way its own tutorial or first steps use it.",
+        "written: the layer used the way its own tutorial or first steps use it. Bare: the least that the layer "
+        "can be used with, one thread at each end and none of the contract.",
         ["", "one call", "/ floor", f"/ {BASE}", "calls/s, 100 in flight", "/ floor"],
         lines(run, CALL, cells),
     )
@@ -111,8 +117,8 @@ def call(run: Run) -> Answer:
 
     CPU = ("client", "server", "broker")  # noqa: N806
     sentences = []
-    for row, first in FIRST.items():
-        mine, theirs = run.entry(CALL, row), run.entry(CALL, first)
+    for row, layer, name in LAYERS:
+        mine, theirs = run.entry(CALL, row), run.entry(CALL, layer)
         if mine and theirs:
             compared_ = mine.over(theirs)
             verdict = (
@@ -120,7 +126,7 @@ def call(run: Run) -> Answer:
                 if compared_.differs
                 else f"{NO_DIFFERENCE} from"
             )
-            sentences.append(f"{row}: {verdict} its layer as first written.")
+            sentences.append(f"{row}: {verdict} {name}.")
     return Answer(
         CALL,
         "One call in flight, one server. CPU is processor time per call. Persistent requests are written to disk.",
@@ -148,7 +154,7 @@ def in_flight(run: Run) -> Answer:
     sentences = []
     for row in run.rows(IN_FLIGHT):
         found = run.entries(IN_FLIGHT, row=row, prefetch=20)
-        if row in FIRST.values() or len(found) < 2 or run.void(IN_FLIGHT, row):
+        if row in TITLES or len(found) < 2 or run.void(IN_FLIGHT, row):
             continue
         points = {each.params["window"]: each.rate for each in found}
         text = growth(points, "call in flight", "calls")
@@ -156,6 +162,12 @@ def in_flight(run: Run) -> Answer:
         if one and more:
             text += f" A prefetch of 20 instead of 1, at 100 in flight: {faster(more, one)}."
         sentences.append(f"{title(row)}: {text}")
+    for row, layer, name in LAYERS:
+        mine, theirs = (
+            run.entry(IN_FLIGHT, each, window=100, prefetch=20) for each in (row, layer)
+        )
+        if mine and theirs:
+            sentences.append(f"{row} beside {name}, at 100 in flight: {faster(mine, theirs)}.")
     return Answer(
         IN_FLIGHT,
         "Calls per second with so many in flight, one client, one server with a prefetch of 20.",

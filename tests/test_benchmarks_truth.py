@@ -115,9 +115,9 @@ def test_command_line(broker: PrivateBroker | ExternalBroker, tmp_path: Path) ->
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "void: WrongAnswer: expected 832040, got 832041" in done.stdout
-    assert "1 failed, 3 passed" in done.stdout
+    assert "1 failed, 4 passed" in done.stdout
     run = Run.load(saved)
-    assert run.rows(CALL) == ["floor", "raw_pika", "first_pika", "tests.rows.wrong"]
+    assert run.rows(CALL) == ["floor", "raw_pika", "first_pika", "bare_pika", "tests.rows.wrong"]
     assert run.entry(CALL, "tests.rows.wrong") is None
     entry = run.entry(CALL, "raw_pika")
     assert entry is not None

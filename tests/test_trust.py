@@ -369,6 +369,7 @@ def test_no_pickle_is_produced(serve: Serve, client: RpcClient, queue: str, chan
 
     for n in (10, -1):
         client.submit(n)
+    wait_until(lambda: client.stats.sent == 2, "the requests to be sent")  # the queue is there then
     wait_until(both_taken, "both requests to be in the queue")
     serve()
     for _, properties, body in requests:

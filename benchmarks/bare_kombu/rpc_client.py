@@ -1,0 +1,55 @@
+"""A client that drains kombu's connection in the caller's thread. Any failure is an exception or a hang."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from kombu import Connection, Consumer, Producer, Queue
+
+from benchmarks.window import Window
+from contract.address import broker_urls
+
+
+class FibonacciRpcClient:
+    """One connection, for one thread."""
+
+    def __init__(
+        self, url: str | None = None, *, queue: str = "rpc_queue", queue_type: str = "classic"
+    ) -> None:
+        self._queue = queue
+        self._connection = Connection(broker_urls(url)[0])
+        channel = self._connection.default_channel
+        self._producer: Any = Producer(channel, auto_declare=False)
+        self._callback_queue = Queue("", exclusive=True, durable=False).bind(channel)
+        self._callback_queue.declare()  # here: a consumer would declare a copy, which keeps the name
+        Consumer(
+            channel,
+            [self._callback_queue],
+            on_message=self._on_reply,
+            no_ack=True,
+            auto_declare=False,
+        ).consume()
+        self._window = Window(self._publish, self._connection.drain_events)
+
+    def call(self, n: int) -> int:
+        """Return fib(n)."""
+        return self._window.call(n)
+
+    def call_many(self, numbers: Iterator[int], window: int) -> list[int]:
+        """Return fib of each number, with up to `window` in flight."""
+        return self._window.call_many(numbers, window)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.release()
+
+    def _publish(self, n: int, correlation_id: str) -> None:
+        self._producer.publish(
+            str(n).encode(),
+            routing_key=self._queue,
+            delivery_mode="transient",
+            reply_to=self._callback_queue.name,
+            correlation_id=correlation_id,
+        )
+
+    def _on_reply(self, message: Any) -> None:
+        self._window.answers[message.properties["correlation_id"]] = int(message.body)

@@ -1,0 +1,70 @@
+"""A client that turns pika's event loop in the caller's thread. Any failure is an exception or a hang."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pika
+from pika.adapters.select_connection import IOLoop
+
+from benchmarks.window import Window
+from contract.address import broker_urls
+
+
+class FibonacciRpcClient:
+    """One connection, for one thread."""
+
+    def __init__(
+        self, url: str | None = None, *, queue: str = "rpc_queue", queue_type: str = "classic"
+    ) -> None:
+        self._queue = queue
+        self._callback_queue = ""
+        self._window = Window(self._publish, self._turn)
+        self._loop = IOLoop()
+        self._loop.activate_poller()
+        self._connection: Any = pika.SelectConnection(
+            pika.URLParameters(broker_urls(url)[0]),
+            on_open_callback=lambda connection: connection.channel(on_open_callback=self._on_open),
+            custom_ioloop=self._loop,
+        )
+        while not self._callback_queue:
+            self._turn()
+
+    def call(self, n: int) -> int:
+        """Return fib(n)."""
+        return self._window.call(n)
+
+    def call_many(self, numbers: Iterator[int], window: int) -> list[int]:
+        """Return fib of each number, with up to `window` in flight."""
+        return self._window.call_many(numbers, window)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+        while not self._connection.is_closed:
+            self._turn()
+        self._loop.close()
+
+    def _turn(self) -> None:
+        self._loop.poll()
+        self._loop.process_timeouts()
+
+    def _on_open(self, channel: Any) -> None:
+        self._channel = channel
+        channel.queue_declare("", exclusive=True, callback=self._on_declared)
+
+    def _on_declared(self, frame: Any) -> None:
+        self._channel.basic_consume(frame.method.queue, self._on_reply, auto_ack=True)
+        self._callback_queue = frame.method.queue
+
+    def _publish(self, n: int, correlation_id: str) -> None:
+        self._channel.basic_publish(
+            exchange="",
+            routing_key=self._queue,
+            body=str(n).encode(),
+            properties=pika.BasicProperties(
+                reply_to=self._callback_queue, correlation_id=correlation_id
+            ),
+        )
+
+    def _on_reply(self, _channel: Any, _method: Any, properties: Any, body: bytes) -> None:
+        self._window.answers[properties.correlation_id] = int(body)
