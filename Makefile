@@ -17,10 +17,10 @@ compare: setup ## ask all three implementations, side by side, and print one tab
 	$(PY) -m benchmarks.compare $(ARGS)
 
 test: setup ## run the whole suite; ARGS go to pytest: make test ARGS="--backend raw_pika -q"
-	$(PY) -m pytest -n 3 --dist worksteal $(ARGS)
+	$(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
 
 conformance: setup ## run the conformance suite and write its table into README.md
-	$(PY) -m pytest -n 3 --dist worksteal tests --conformance-json docs/conformance.json
+	$(PY) -m pytest -n 3 --dist loadgroup tests --conformance-json docs/conformance.json
 	$(PY) -m tests.conformance_report
 
 check: venv ## lint, format, types, import rules, and whether what is generated is up to date; needs no RabbitMQ

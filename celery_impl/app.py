@@ -13,6 +13,7 @@ from amqp.exceptions import FrameSyntaxError
 from amqp.method_framing import frame_handler
 from celery import Celery
 from kombu import Queue
+from kombu.transport import pyamqp
 
 from contract.refusals import REPLY_CODES, is_tls_refusal
 from contract.wire import queue_arguments
@@ -80,6 +81,14 @@ def open_connection(app: Any, urls: list[str], heartbeat: int) -> Any:
             if refusal(error):
                 break
     raise error
+
+
+class PlainMessage(pyamqp.Message):
+    """A message that stays as small as it came: kombu inflates what a header calls compressed, without a limit."""
+
+    def __init__(self, msg: Any, channel: Any = None, **options: Any) -> None:
+        (msg.properties.get("application_headers") or {}).pop("compression", None)
+        super().__init__(msg, channel, **options)
 
 
 def tls_options(url: str) -> Any:

@@ -29,6 +29,7 @@ from celery_impl.app import (
     MAX_RECONNECT_DELAY,
     RECONNECT_DELAY,
     TASK,
+    PlainMessage,
     describe,
     drain,
     drop,
@@ -169,6 +170,7 @@ class RpcConsumer(Consumer):
         connection.drain_events = lambda **_: None
         channel = connection.default_channel
         channel.auto_decode = False  # else bodies arrive as text, in what encoding a message names
+        channel.Message = PlainMessage
         self._producer = Producer(channel, auto_declare=False)
         return connection
 

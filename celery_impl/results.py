@@ -15,6 +15,7 @@ from celery import states
 from celery.backends import rpc
 from kombu import Consumer, Queue
 
+from celery_impl.app import PlainMessage
 from contract.errors import InvalidRequest, MalformedReply, RemoteError, RpcError
 from contract.pending import PendingCalls
 from contract.wire import message_of
@@ -33,6 +34,7 @@ class ResultConsumer(rpc.ResultConsumer):  # type: ignore[name-defined,misc]
         Exclusive, so that it ends with the connection; Celery's own is kept for a day.
         """
         channel = connection.default_channel
+        channel.Message = PlainMessage
         queue = Queue("", exclusive=True, durable=False)(channel)
         queue.queue_declare()
         Consumer(

@@ -245,6 +245,18 @@ class PrivateBroker:
         rows: list[dict[str, Any]] = json.loads(text)
         return rows
 
+    def counts(self) -> dict[str, int]:
+        """Return how many queues, connections and channels there are, in one run of rabbitmqctl."""
+        expressions = {
+            "queues": "length(rabbit_amqqueue:list())",
+            "connections": "length(rabbit_networking:connections())",
+            "channels": "length(rabbit_channel:list())",
+        }
+        # a tuple: Erlang would print a list of small numbers as text
+        answer = self.ctl("eval", f"{{{', '.join(expressions.values())}}}.")
+        values = map(int, answer.strip().strip("{}").split(","))
+        return dict(zip(expressions, values, strict=True))
+
     def _add_tls_listener(self, tls: TlsFiles) -> None:
         port = free_port()
         self.tls_url = f"amqps://guest:guest@localhost:{port}/%2F"

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from amqp.exceptions import FrameSyntaxError
 from amqp.method_framing import frame_handler
 from kombu import Connection
+from kombu.transport import pyamqp
 
 from contract.refusals import REPLY_CODES, is_tls_refusal
 
@@ -74,6 +75,14 @@ def lenient_frame_handler(connection: Any, callback: Any) -> Any:
             return handle((frame_type, channel, bytes(payload[:12]) + b"\0\0"))
 
     return on_frame
+
+
+class PlainMessage(pyamqp.Message):
+    """A message with its body as it came: kombu would inflate one whose header says so, to any size."""
+
+    def __init__(self, msg: Any, channel: Any = None, **options: Any) -> None:
+        (msg.properties.get("application_headers") or {}).pop("compression", None)
+        super().__init__(msg, channel, **options)
 
 
 def tls_options(url: str) -> Any:

@@ -26,6 +26,7 @@ from contract.wire import CONTENT_TYPE, encode_request, queue_arguments
 from kombu_impl.connection import (
     MAX_RECONNECT_DELAY,
     RECONNECT_DELAY,
+    PlainMessage,
     drain,
     drop,
     hang_up,
@@ -171,6 +172,7 @@ class FibonacciRpcClient:
 
     def _start_consuming(self, channel: Any, link: Any) -> None:
         channel.auto_decode = False  # bodies stay bytes, whatever content encoding they claim
+        channel.Message = PlainMessage
         # C6: declared here too, so that a request sent before the first server starts is kept for it
         self._queue.bind(channel).declare()
         callback_queue = Queue("", durable=False, exclusive=True).bind(channel)
@@ -180,7 +182,6 @@ class FibonacciRpcClient:
             channel,
             [callback_queue],
             on_message=self._received.append,
-            on_decode_error=lambda message, _error: self._received.append(message),
             no_ack=True,
             auto_declare=False,
         ).consume()

@@ -28,6 +28,7 @@ from contract.workers import Workers
 from kombu_impl.connection import (
     MAX_RECONNECT_DELAY,
     RECONNECT_DELAY,
+    PlainMessage,
     drain,
     drop,
     hang_up,
@@ -135,6 +136,7 @@ class FibonacciRpcServer:
     def _start_consuming(self) -> Any:
         channel = self._connection.default_channel
         channel.auto_decode = False  # bodies stay bytes, whatever content encoding they claim
+        channel.Message = PlainMessage
         queue = self._queue.bind(channel)
         queue.declare()
         # on_message, not callbacks: kombu would decode the body first, and a body that it cannot decode would
@@ -143,8 +145,6 @@ class FibonacciRpcServer:
             channel,
             [queue],
             on_message=self._on_request,
-            # called for a header that kombu cannot follow; the body is then no JSON, and answered as such
-            on_decode_error=lambda message, _error: self._on_request(message),
             prefetch_count=self._options.prefetch,
             auto_declare=False,
         )

@@ -300,23 +300,16 @@ def test_close_leaves_nothing(
     serve: Serve, connect: Connect, private_broker: PrivateBroker
 ) -> None:
     """C8: no thread, connection, channel or queue of the client's stays behind."""
-
-    def in_broker() -> dict[str, int]:
-        return {
-            what: len(private_broker.table(what, column))
-            for what, column in (("queues", "name"), ("connections", "pid"), ("channels", "pid"))
-        }
-
     serve()
-    before = in_broker()
+    before = private_broker.counts()
     threads = set(threading.enumerate())
     for _ in range(3):
         client = connect()
         assert client.call(10) == 55
-        assert in_broker()["queues"] > before["queues"]
+        assert private_broker.counts()["queues"] > before["queues"]
         client.close()
     wait_until(lambda: set(threading.enumerate()) <= threads, "the client's threads to end")
-    wait_until(lambda: in_broker() == before, f"the broker to have {before} again")
+    wait_until(lambda: private_broker.counts() == before, f"the broker to have {before} again")
 
 
 def test_close_removes_the_callback_queue(client: RpcClient, queue: str, channel: Any) -> None:

@@ -1,7 +1,5 @@
 """C12, C18, C23 past one machine: three nodes, a quorum queue, one node killed under load."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from conftest import Connect, Serve
@@ -10,14 +8,10 @@ from harness.cluster import Cluster
 from tests.load import Load
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(240)  # the first test waits for the cluster
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """Three nodes for the whole run; a test starts again what it killed."""
-    with Cluster() as nodes:
-        yield nodes
+pytestmark = [
+    pytest.mark.timeout(240),  # the first test waits for the cluster
+    pytest.mark.xdist_group("cluster"),
+]
 
 
 def test_node_killed(serve: Serve, connect: Connect, cluster: Cluster, queue: str) -> None:

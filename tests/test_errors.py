@@ -3,6 +3,7 @@
 import json
 import logging
 import uuid
+import zlib
 from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,24 @@ def test_malformed_requests_without_reply_to(
     assert server.running
     server.terminate()  # what it had not acknowledged would be back in the queue
     assert channel.queue_declare(queue, passive=True).method.message_count == 0
+
+
+def test_compressed_messages(serve: Serve, client: RpcClient, queue: str, channel: Any) -> None:
+    """C9, C13: nothing is decompressed, whatever a header says: a small body could become any size."""
+    client.submit(30, timeout=50)
+    _, properties, body = take_request(client, channel, queue)
+    callback_queue = properties.reply_to
+    properties.reply_to = channel.queue_declare("", exclusive=True).method.queue
+    properties.headers = (properties.headers or {}) | {"compression": "application/x-gzip"}
+    channel.basic_publish("", queue, zlib.compress(body), properties)
+    serve()
+    _, answered, answer = next(
+        channel.consume(properties.reply_to, auto_ack=True, inactivity_timeout=10)
+    )
+    assert b"InvalidRequest" in answer
+    answered.headers = {"compression": "application/x-gzip"}
+    channel.basic_publish("", callback_queue, zlib.compress(answer), answered)
+    wait_until(lambda: client.stats.malformed == 1, "the reply to be counted")
 
 
 # -- C10 ------------------------------------------------------------------------------------------------

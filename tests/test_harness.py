@@ -136,6 +136,7 @@ def test_private_broker_serves_amqp(node: PrivateBroker) -> None:
         connection.channel().queue_declare("q", exclusive=True)
         assert node.table("queues", "name") == [{"name": "q"}]
         assert [row["user"] for row in node.table("connections", "pid", "user")] == ["guest"]
+        assert node.counts() == {"queues": 1, "connections": 1, "channels": 1}
     assert "Server startup complete" in node.log.read_text()
 
 

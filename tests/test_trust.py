@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -43,6 +44,11 @@ class Guarded:
         """Return the address of the listener without TLS."""
         secret = quote(password, safe="")
         return f"amqp://{user}:{secret}@127.0.0.1:{self.node.port}/{quote(vhost, safe='')}"
+
+    @cached_property
+    def user(self) -> str:
+        """A user who may do everything."""
+        return self.add_user(".*", ".*", ".*")
 
     def add_user(self, *permissions: str) -> str:
         """Add a user with these permissions (to configure, write, read) and return the name."""
@@ -175,7 +181,7 @@ def test_refused(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """C20: a wrong password and the like is an error at once, in client and server: no retry loop."""
-    user = guarded.add_user(".*", ".*", ".*")
+    user = guarded.user
     url = {
         "user": guarded.url("nobody"),
         "password": guarded.url(user, PASSWORD + "x"),
@@ -233,7 +239,7 @@ def test_no_password_in_process(
 ) -> None:
     """C20: no password in a log line of any library, an error, or a repr."""
     caplog.set_level(logging.DEBUG)  # of the root: pika's, kombu's and amqp's as well
-    good = guarded.url(guarded.add_user(".*", ".*", ".*"))
+    good = guarded.url(guarded.user)
     absent = good.replace(str(guarded.node.port), "1")
     refused = guarded.url("nobody")
     serve(url=good)
@@ -281,7 +287,7 @@ def test_malformed_address(template: str, secret: str) -> None:
 
 def test_no_password_in_output(backend: str, guarded: Guarded, queue: str, serve: Serve) -> None:
     """C20: no password in what a program writes, with -v too, whatever goes wrong."""
-    good = guarded.url(guarded.add_user(".*", ".*", ".*"))
+    good = guarded.url(guarded.user)
     refused, malformed = guarded.url("nobody"), f"amqp://user:{PASSWORD}@host/"
     absent = good.replace(str(guarded.node.port), "1")
     server = serve(url=f"{absent};{good}", extra_args=["-v"])
