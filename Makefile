@@ -7,6 +7,8 @@ ARGS ?=
 export PYTHON
 
 PY := .venv/bin/python
+# A file on one worker: its tests share brokers, a cluster, what was measured. In their order: the short ones come last.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help compare test conformance check bench soak report constraints clean venv setup
 
@@ -17,10 +19,10 @@ compare: setup ## ask all three implementations, side by side, and print one tab
 	$(PY) -m benchmarks.compare $(ARGS)
 
 test: setup ## run the whole suite; ARGS go to pytest: make test ARGS="--backend raw_pika -q"
-	$(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
+	$(PY) -m pytest $(PARALLEL) $(ARGS)
 
 conformance: setup ## run the conformance suite and write its table into README.md
-	$(PY) -m pytest -n 3 --dist loadgroup tests --conformance-json docs/conformance.json
+	$(PY) -m pytest $(PARALLEL) tests --conformance-json docs/conformance.json
 	$(PY) -m tests.conformance_report
 
 check: venv ## lint, format, types, import rules, and whether what is generated is up to date; needs no RabbitMQ

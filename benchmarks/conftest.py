@@ -91,7 +91,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         module: Any = item.module
         item.add_marker(pytest.mark.benchmark(group=module.QUESTION, timer=replay))
         item.add_marker(pytest.mark.timeout(300))
-        item.add_marker(pytest.mark.xdist_group(module.__name__))  # measured together
         params = item.callspec.params
         skip = getattr(module, "SKIP", None)
         only = {} if effort is FULL else module.QUICK

@@ -1,7 +1,8 @@
 """Everything that is published, from saved data alone: `python -m benchmarks.report`.
 
-Without arguments, from the newest run in `benchmarks/results/`: `docs/report.html`, `docs/pictures/` and the
-README's results. With a run's JSON: a draft of the page beside it. `pytest --benchmark` leaves one in `out/`.
+Without arguments, from the newest run in `benchmarks/results/`: `docs/report.html`, `docs/results.md`,
+`docs/pictures/` and the README's results. With a run's JSON: a draft of the page beside it. `pytest --benchmark`
+leaves one in `out/`.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from harness.program import PROJECT_ROOT
 
 DRAFT = PROJECT_ROOT / "out" / "benchmark.json"
 PAGE = PROJECT_ROOT / "docs" / "report.html"
+RESULTS_PAGE = PROJECT_ROOT / "docs" / "results.md"
 PICTURES = PROJECT_ROOT / "docs" / "pictures"
 README = PROJECT_ROOT / "README.md"
 
@@ -81,6 +83,7 @@ def published(run: Run) -> dict[Path, str]:
     drawn = pictures(run)
     files = {PICTURES / name: text for name, text in drawn.items()}
     files[PAGE] = page(run, drawn)
+    files[RESULTS_PAGE] = results_page(run)
     if README.exists():
         files[README] = with_results(README.read_text(), run)
     return files
@@ -124,22 +127,32 @@ def between(text: str, marker: str, content: str) -> str:
     return f"{before}{begin}\n{content}\n{end}{after}"
 
 
-def picture_link(run: Run, question: str) -> str:
-    """Return a picture in Markdown, if the run has data for it."""
-    return f"![{question}](docs/pictures/{PICTURE_OF[question]})" if run.entries(question) else ""
+def picture_link(run: Run, question: str, folder: str = "docs/") -> str:
+    """Return a picture in Markdown, if there is one and the run has data for it."""
+    name = PICTURE_OF.get(question)
+    return f"![{question}]({folder}pictures/{name})" if name and run.entries(question) else ""
 
 
 def readme_section(run: Run) -> str:
-    """Return the results as Markdown."""
+    """Return the short answer as Markdown."""
     short = summary(run)
     parts = [markdown_table(short), short.about]
-    parts += [link for question in (IN_FLIGHT, SERVERS) if (link := picture_link(run, question))]
-    for answer in answers(run):
-        if answer.sentences:
-            sentences = "\n".join(f"- {each}" for each in answer.sentences)
-            parts.append(f"**{answer.question}** {answer.about}\n\n{sentences}")
-    parts.append(f"{run.caption}\nAll tables and pictures are in [one page](docs/report.html).")
-    return "\n\n".join(parts)
+    parts += [picture_link(run, question) for question in (IN_FLIGHT, SERVERS)]
+    parts.append(
+        f"{run.caption}\n\n[All results](docs/results.md): a table, a picture and a sentence or two for each; "
+        "also as [one page](docs/report.html) that needs no network."
+    )
+    return "\n\n".join(filter(None, parts))
+
+
+def results_page(run: Run) -> str:
+    """Return all results as a page of Markdown."""
+    parts = ["# Results", f"{run.caption} [Reading the numbers](reading-the-numbers.md) says how."]
+    for answer in [summary(run), *answers(run)]:
+        sentences = "\n".join(f"- {each}" for each in answer.sentences)
+        picture = picture_link(run, answer.question, "")
+        parts += [f"## {answer.question}", answer.about, picture, sentences, markdown_table(answer)]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def markdown_table(answer: Answer) -> str:

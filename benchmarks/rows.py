@@ -15,9 +15,9 @@ BARE = {"raw_pika": "bare_pika", "kombu_impl": "bare_kombu", "celery_impl": "bar
 """Each layer at its bare minimum, by the same."""
 
 TITLES = {
-    "first_pika": "pika as first written",
-    "first_kombu": "kombu as first written",
-    "first_celery": "Celery as first written",
+    "first_pika": "pika's tutorial",
+    "first_kombu": "kombu's example",
+    "first_celery": "Celery's first steps",
     "bare_pika": "pika, bare",
     "bare_kombu": "kombu, bare",
     "bare_celery": "Celery, bare",

@@ -51,22 +51,21 @@ class Recorder:
         for item in session.items:
             backend = backend_of(item)
             if backend and item.path.is_relative_to(self._suite):
-                about = self._tests[without_group(item.nodeid)] = (clauses_of(item), backend)
-                item.user_properties.append((PROPERTY, about))
+                self._tests[item.nodeid] = (clauses_of(item), backend)
+                item.user_properties.append((PROPERTY, self._tests[item.nodeid]))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what became of a test. Its set-up and its end count too when they fail."""
-        test = without_group(report.nodeid)
         for name, about in report.user_properties:
             if name == PROPERTY:
                 # known from here only if it ran in a worker
-                self._tests[test] = cast("tuple[list[str], str]", about)
+                self._tests[report.nodeid] = cast("tuple[list[str], str]", about)
         if report.failed:
-            self._outcomes[test] = ("failed", "")
+            self._outcomes[report.nodeid] = ("failed", "")
         elif hasattr(report, "wasxfail"):
-            self._outcomes[test] = ("expected", report.wasxfail)
+            self._outcomes[report.nodeid] = ("expected", report.wasxfail)
         elif report.passed and report.when == "call":
-            self._outcomes[test] = ("passed", "")
+            self._outcomes[report.nodeid] = ("passed", "")
 
     def pytest_sessionfinish(self) -> None:
         """Write the file."""
@@ -101,12 +100,6 @@ class Recorder:
             "expected": dict(reasons),
             "not_run": counts["not_run"],
         }
-
-
-def without_group(nodeid: str) -> str:
-    """Return a test's name without the group that pytest-xdist appends to it."""
-    name, bracket, group = nodeid.rpartition("]")
-    return name + bracket if bracket and group.startswith("@") else nodeid
 
 
 def digest(tests: set[str]) -> str:

@@ -1,11 +1,9 @@
-"""A cluster for the tests that need one. `--conformance-json`: what a run found out (`make conformance`)."""
+"""`--conformance-json`: what a run found out, for the README's table (`make conformance`)."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.cluster import Cluster
 from tests.conformance import Recorder
 
 
@@ -25,10 +23,3 @@ def pytest_configure(config: pytest.Config) -> None:
     if path:
         worker = hasattr(config, "workerinput")
         config.pluginmanager.register(Recorder(path, Path(__file__).parent, write=not worker))
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """Three nodes for the whole run; a test starts again what it killed."""
-    with Cluster() as nodes:
-        yield nodes

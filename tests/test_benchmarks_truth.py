@@ -290,6 +290,7 @@ def test_published_files_depend_on_the_data_alone(
     monkeypatch.setattr("benchmarks.results.RESULTS", tmp_path / "results")
     monkeypatch.setattr(report, "PROJECT_ROOT", tmp_path)
     monkeypatch.setattr(report, "PAGE", tmp_path / "docs" / "report.html")
+    monkeypatch.setattr(report, "RESULTS_PAGE", tmp_path / "docs" / "results.md")
     monkeypatch.setattr(report, "PICTURES", tmp_path / "docs" / "pictures")
     monkeypatch.setattr(report, "README", readme)
     assert report.main(["--check"]) == 1  # nothing is published yet
@@ -301,6 +302,7 @@ def test_published_files_depend_on_the_data_alone(
     assert "void: WrongAnswer" in text
     kept = json.loads(next((tmp_path / "results").iterdir()).read_text())
     assert "data" not in kept["benchmarks"][0]["stats"]
+    assert "# The short answer" in (tmp_path / "docs" / "results.md").read_text()
     page = (tmp_path / "docs" / "report.html").read_text()
     assert "<svg" in page
     assert "http" not in page.replace("http://www.w3.org/", "")  # the names of SVG's namespaces

@@ -1,17 +1,26 @@
 """C12, C18, C23 past one machine: three nodes, a quorum queue, one node killed under load."""
 
+import json
+from collections.abc import Iterator
+
+import pika
 import pytest
 
 from conftest import Connect, Serve
 from contract import RpcConnectionLost, RpcTimeout
+from harness.broker import PrivateBroker
 from harness.cluster import Cluster
 from tests.load import Load
 from tests.waiting import wait_until
 
-pytestmark = [
-    pytest.mark.timeout(240),  # the first test waits for the cluster
-    pytest.mark.xdist_group("cluster"),
-]
+pytestmark = pytest.mark.timeout(240)  # the first test waits for the cluster
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Three nodes for all tests; a test starts again what it killed."""
+    with Cluster() as nodes:
+        yield nodes
 
 
 def test_node_killed(serve: Serve, connect: Connect, cluster: Cluster, queue: str) -> None:
@@ -39,3 +48,26 @@ def test_node_killed(serve: Serve, connect: Connect, cluster: Cluster, queue: st
     assert connect(cluster.url, queue_type="quorum").call(11, timeout=30) == 89
     [row] = [row for row in others[0].table("queues", "name", "members") if row["name"] == queue]
     assert len(row["members"]) == 3
+
+
+def running(node: PrivateBroker) -> set[str]:
+    """Return the names of the running nodes of the cluster, as one of them sees it."""
+    return set(json.loads(node.ctl("cluster_status", "--formatter=json"))["running_nodes"])
+
+
+def test_killed_node_rejoins(cluster: Cluster) -> None:
+    """A node of three is killed; the others serve, and it rejoins when it is started again."""
+    assert cluster.url == ";".join(cluster.urls)
+    names = {node.node for node in cluster.nodes}
+    first, second, third = cluster.nodes
+    assert running(third) == names
+    second.kill()
+    for url in first.url, third.url:
+        with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+            connection.channel().queue_declare(
+                "replicated", durable=True, arguments={"x-queue-type": "quorum"}
+            )
+    second.start()
+    assert running(first) == names
+    members = {row["name"]: row["members"] for row in second.table("queues", "name", "members")}
+    assert len(members["replicated"]) == 3

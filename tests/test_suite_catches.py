@@ -25,9 +25,6 @@ ROOT = Path(__file__).parent.parent
 SHARES = 3  # runs at a time, each with a broker of its own; what is broken mostly makes others wait
 QUICK = [f"tests/test_{group}.py" for group in ("calls", "errors", "server", "trust")]
 
-# The largest group is begun first: one run for all, in which others go on beside it.
-pytestmark = pytest.mark.xdist_group("broken")
-
 Outcomes = Mapping[str, Mapping[str, Any]]  # clause -> backend -> what became of its tests
 
 
@@ -112,7 +109,10 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.mark.timeout(600)
 def test_broken_implementations_are_caught(quick_run: Any) -> None:
-    """The clauses meant fail, and none of the sample does."""
+    """The clauses meant fail, and none of the sample does.
+
+    One test for all, so that workers of pytest-xdist do not each make the run.
+    """
     found = {name: failing(quick_run[name], name) for name in NAMES}
     assert found == {name: broken(name).BREAKS for name in NAMES}
     assert all(len(outcomes(quick_run[name], name)) > len(found[name]) for name in NAMES)
