@@ -21,8 +21,10 @@ class FibonacciRpcClient:
         self._window = Window(self._publish, self._turn)
         self._loop = IOLoop()
         self._loop.activate_poller()
+        parameters = pika.URLParameters(broker_urls(url)[0])
+        parameters.heartbeat = 0  # between two calls nobody would send one
         self._connection: Any = pika.SelectConnection(
-            pika.URLParameters(broker_urls(url)[0]),
+            parameters,
             on_open_callback=lambda connection: connection.channel(on_open_callback=self._on_open),
             custom_ioloop=self._loop,
         )
