@@ -35,9 +35,15 @@ EXIT_INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
 READY_LINE = " [x] Awaiting RPC requests"
 
-EXIT_CODES = """exit codes: 0 done; 1 the server answered with an error; 2 wrong usage; 69 no answer (no broker,
-no server, too late, connection lost); 77 the broker refused the user, the password, a permission, the
-certificate, or the queue's declaration"""
+REFUSED = (
+    "77 the broker refused the user, the password, a permission, the certificate, "
+    "or the queue's declaration"
+)
+SERVER_EXIT_CODES = f"exit codes: 0 stopped by SIGTERM or Ctrl-C; 2 wrong usage; {REFUSED}"
+CLIENT_EXIT_CODES = (
+    "exit codes: 0 done; 1 the server answered with an error; 2 wrong usage; "
+    f"69 no answer (no broker, no server, too late, connection lost); {REFUSED}"
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,9 @@ class ServerOptions:
 def parse_server_options(package: str, argv: list[str] | None = None) -> ServerOptions:
     """Read a server's command line. Exits with 2 and one line on standard error if it is wrong."""
     parser = _parser(
-        f"{package}.rpc_server", "Serve fib(n), or a function of your own, from an AMQP queue."
+        f"{package}.rpc_server",
+        "Serve fib(n), or a function of your own, from an AMQP queue.",
+        SERVER_EXIT_CODES,
     )
     parser.add_argument(
         "--function",
@@ -99,7 +107,9 @@ def parse_server_options(package: str, argv: list[str] | None = None) -> ServerO
 
 def run_client(package: str, client_class: type[RpcClient], argv: list[str] | None = None) -> int:
     """Be `python -m <package>.rpc_client`: ask for one fib(n), print the answer, return the exit code."""
-    parser = _parser(f"{package}.rpc_client", "Ask a server for fib(n) and print the answer.")
+    parser = _parser(
+        f"{package}.rpc_client", "Ask a server for fib(n) and print the answer.", CLIENT_EXIT_CODES
+    )
     parser.add_argument(
         "n", nargs="?", help="The number to ask for; read from standard input if absent."
     )
@@ -152,9 +162,12 @@ def explain(error: Exception) -> str:
                 f"the function failed in the server: {error} (its traceback is in the server's log)"
             )
         case RpcServerUnavailable():
-            return f"{error}: start a server and the broker, or check --url and --queue"
+            return f"{error}: start what is missing, or check --url and --queue"
         case RpcTimeout():
-            return f"{error}: try again with a longer --timeout, or look at the server's log"
+            return (
+                f"{error}: try again with a longer --timeout, look at the server's log, "
+                "or check that the server is of the same layer"
+            )
         case RpcAccessRefused():
             return f"{error}: check --url, the user's permissions and --queue-type"
         case RpcConnectionLost():
@@ -221,12 +234,8 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_USAGE, f"{self.prog}: {line} (see --help)\n")
 
 
-def _parser(program: str, description: str) -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog=f"python -m {program}",
-        description=description,
-        epilog=EXIT_CODES,
-    )
+def _parser(program: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    parser = _Parser(prog=f"python -m {program}", description=description, epilog=epilog)
     parser.add_argument(
         "--url",
         dest="urls",
