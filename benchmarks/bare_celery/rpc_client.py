@@ -1,22 +1,22 @@
 """A client that writes task messages with Celery and reads results with kombu, in the caller's thread."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from kombu import Consumer, Producer, Queue
 
+from benchmarks.bare import BareClient
 from benchmarks.bare_celery.app import make_app
-from benchmarks.window import Window
 from contract import fib
 from contract.address import broker_urls
 
 
-class FibonacciRpcClient:
+class FibonacciRpcClient(BareClient):
     """One connection, for one thread."""
 
     def __init__(
         self, url: str | None = None, *, queue: str = "rpc_queue", queue_type: str = "classic"
     ) -> None:
+        super().__init__()
         self._app = make_app(broker_urls(url)[0], queue, fib)
         self._queue = Queue(queue, exchange="", routing_key=queue)
         self._connection = self._app.connection_for_write()
@@ -32,20 +32,14 @@ class FibonacciRpcClient:
             no_ack=True,
             auto_declare=False,
         ).consume()
-        self._window = Window(self._publish, self._connection.drain_events)
-
-    def call(self, n: int) -> int:
-        """Return fib(n)."""
-        return self._window.call(n)
-
-    def call_many(self, numbers: Iterator[int], window: int) -> list[int]:
-        """Return fib of each number, with up to `window` in flight."""
-        return self._window.call_many(numbers, window)
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.release()
         self._app.close()
+
+    def _turn(self) -> None:
+        self._connection.drain_events()
 
     def _publish(self, n: int, correlation_id: str) -> None:
         amqp = self._app.amqp
@@ -57,4 +51,4 @@ class FibonacciRpcClient:
         )
 
     def _on_result(self, result: Any, message: Any) -> None:
-        self._window.answers[message.properties["correlation_id"]] = result["result"]
+        self._answers[message.properties["correlation_id"]] = result["result"]

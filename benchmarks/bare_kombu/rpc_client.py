@@ -1,20 +1,20 @@
-"""A client that drains kombu's connection in the caller's thread. Any failure is an exception or a hang."""
+"""A client that drains kombu's connection in the caller's thread."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from kombu import Connection, Consumer, Producer, Queue
 
-from benchmarks.window import Window
+from benchmarks.bare import BareClient
 from contract.address import broker_urls
 
 
-class FibonacciRpcClient:
+class FibonacciRpcClient(BareClient):
     """One connection, for one thread."""
 
     def __init__(
         self, url: str | None = None, *, queue: str = "rpc_queue", queue_type: str = "classic"
     ) -> None:
+        super().__init__()
         self._queue = queue
         self._connection = Connection(broker_urls(url)[0])
         channel = self._connection.default_channel
@@ -28,19 +28,13 @@ class FibonacciRpcClient:
             no_ack=True,
             auto_declare=False,
         ).consume()
-        self._window = Window(self._publish, self._connection.drain_events)
-
-    def call(self, n: int) -> int:
-        """Return fib(n)."""
-        return self._window.call(n)
-
-    def call_many(self, numbers: Iterator[int], window: int) -> list[int]:
-        """Return fib of each number, with up to `window` in flight."""
-        return self._window.call_many(numbers, window)
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.release()
+
+    def _turn(self) -> None:
+        self._connection.drain_events()
 
     def _publish(self, n: int, correlation_id: str) -> None:
         self._producer.publish(
@@ -52,4 +46,4 @@ class FibonacciRpcClient:
         )
 
     def _on_reply(self, message: Any) -> None:
-        self._window.answers[message.properties["correlation_id"]] = int(message.body)
+        self._answers[message.properties["correlation_id"]] = int(message.body)

@@ -1,24 +1,23 @@
-"""A client that turns pika's event loop in the caller's thread. Any failure is an exception or a hang."""
+"""A client that turns pika's event loop in the caller's thread."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pika
 from pika.adapters.select_connection import IOLoop
 
-from benchmarks.window import Window
+from benchmarks.bare import BareClient
 from contract.address import broker_urls
 
 
-class FibonacciRpcClient:
+class FibonacciRpcClient(BareClient):
     """One connection, for one thread."""
 
     def __init__(
         self, url: str | None = None, *, queue: str = "rpc_queue", queue_type: str = "classic"
     ) -> None:
+        super().__init__()
         self._queue = queue
         self._callback_queue = ""
-        self._window = Window(self._publish, self._turn)
         self._loop = IOLoop()
         self._loop.activate_poller()
         parameters = pika.URLParameters(broker_urls(url)[0])
@@ -30,14 +29,6 @@ class FibonacciRpcClient:
         )
         while not self._callback_queue:
             self._turn()
-
-    def call(self, n: int) -> int:
-        """Return fib(n)."""
-        return self._window.call(n)
-
-    def call_many(self, numbers: Iterator[int], window: int) -> list[int]:
-        """Return fib of each number, with up to `window` in flight."""
-        return self._window.call_many(numbers, window)
 
     def close(self) -> None:
         """Close the connection."""
@@ -69,4 +60,4 @@ class FibonacciRpcClient:
         )
 
     def _on_reply(self, _channel: Any, _method: Any, properties: Any, body: bytes) -> None:
-        self._window.answers[properties.correlation_id] = int(body)
+        self._answers[properties.correlation_id] = int(body)
