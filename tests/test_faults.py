@@ -223,6 +223,7 @@ def test_close_while_a_silent_broker_is_connected_to(
     wait_until(lambda: set(threading.enumerate()) <= threads, "the client's threads to end")
 
 
+@pytest.mark.needs("heartbeat")
 def test_heartbeat_finds_a_silent_broker(serve: Serve, connect: Connect, url: str) -> None:
     """C12, C18: without heartbeats a connection counts as lost; client and server make it anew."""
     with Proxy.for_url(url) as clients, Proxy.for_url(url) as servers:
