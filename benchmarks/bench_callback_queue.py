@@ -1,6 +1,6 @@
 """What does a callback queue per call cost, as the tutorial warns? Three clients on pika alone.
 
-The server is pika's as first written. One call in flight; the clients differ in nothing but the callback queue.
+The server is that of pika's tutorial. One call in flight; the clients differ in nothing but the callback queue.
 """
 
 import itertools

@@ -75,7 +75,7 @@ def svg(figure: Figure, description: str) -> str:
 
 
 def colour(row: str) -> str:
-    """Return a row's colour: a layer has the same, as first written and here."""
+    """Return a row's colour: a layer has the same, as its documentation begins and here."""
     layer = next((here for here, first in FIRST.items() if first == row), row)
     return COLOURS.get(layer) or OTHERS[sum(map(ord, layer)) % len(OTHERS)]
 

@@ -10,7 +10,7 @@ from contract import RpcClient
 
 FLOOR = "floor"
 FIRST = {"raw_pika": "first_pika", "kombu_impl": "first_kombu", "celery_impl": "first_celery"}
-"""Each layer as first written, by the implementation that it stands beside."""
+"""Each layer as its own documentation begins, by the implementation that it stands beside."""
 BARE = {"raw_pika": "bare_pika", "kombu_impl": "bare_kombu", "celery_impl": "bare_celery"}
 """Each layer at its bare minimum, by the same."""
 
@@ -27,7 +27,7 @@ TITLES = {
 def rows_beside(
     implementations: Sequence[str], *, floor: bool = True, layers: bool = True
 ) -> list[str]:
-    """Return the rows of a table: the floor, the implementations, their layers as first written and bare."""
+    """Return the rows of a table: the floor, the implementations, their layers as documented and bare."""
     beside = [
         rows[each] for rows in (FIRST, BARE) for each in implementations if layers and each in rows
     ]

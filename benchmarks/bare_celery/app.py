@@ -1,4 +1,4 @@
-"""The Celery application, which client and server share: as first written, without what can be left out."""
+"""The Celery application, which client and server share: as in its first steps, without what can be left out."""
 
 from collections.abc import Callable
 from typing import Any

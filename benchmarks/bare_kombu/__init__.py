@@ -1,4 +1,4 @@
 """kombu at its bare minimum: one callback queue, one thread at each end, and nothing of the contract.
 
-No implementation on kombu gets under this: what the contract costs is the distance to it, and not to the floor.
+What the contract costs is the distance to it, and not to the floor.
 """

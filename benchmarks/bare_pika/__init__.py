@@ -1,4 +1,4 @@
 """pika at its bare minimum: `SelectConnection`, one thread at each end, and nothing of the contract.
 
-No implementation on pika gets under this: what the contract costs is the distance to it, and not to the floor.
+What the contract costs is the distance to it, and not to the floor.
 """
