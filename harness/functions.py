@@ -51,6 +51,14 @@ def slow_logged(n: int) -> int:
     return slow(log_call(n))
 
 
+def wait_for_file(n: int) -> int:
+    """Log the call as `log_call` does, then wait until the file named by $RPC_GATE exists, and return n."""
+    log_call(n)
+    while not Path(os.environ["RPC_GATE"]).exists():
+        time.sleep(0.02)
+    return n
+
+
 def raises(n: int) -> int:
     """Raise ValueError("boom n")."""
     raise ValueError(f"boom {n}")

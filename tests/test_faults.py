@@ -276,7 +276,7 @@ def test_broker_killed(serve: Serve, connect: Connect, node: PrivateBroker) -> N
             load.wait_for_answers(100)
             node.kill()
             waiting = client.submit(12, timeout=50)
-            wait_until(lambda: client.stats.failed > 0, "the client to notice")
+            server.wait_for_output("next attempt in", 30)
             node.start()
             assert waiting.exception() is None or isinstance(waiting.exception(), RpcConnectionLost)
             load.wait_for_answers(100)

@@ -502,8 +502,10 @@ def test_functions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RPC_CALL_LOG", str(log))
     assert functions.log_call(4) == 4
     assert functions.slow_logged(5) == 5
-    assert functions.logged_calls(log) == [4, 5]
-    assert log.read_text() == f"4 {os.getpid()}\n5 {os.getpid()}\n"
+    monkeypatch.setenv("RPC_GATE", str(log))  # which exists
+    assert functions.wait_for_file(6) == 6
+    assert functions.logged_calls(log) == [4, 5, 6]
+    assert log.read_text().startswith(f"4 {os.getpid()}\n5 {os.getpid()}\n")
 
 
 def test_kill_process_kills_the_process() -> None:

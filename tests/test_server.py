@@ -33,16 +33,19 @@ def test_request_is_held_until_it_is_answered(
     serve: Serve, client: RpcClient, queue: str, log: Path, private_broker: PrivateBroker
 ) -> None:
     """C14: a request is acknowledged after its reply: while it is computed, the broker still has it."""
-    serve(**logged(log))
-    future = client.submit(2500)
-    wait_until(lambda: logged_calls(log) == [2500], "the server to compute")
+    gate = log.with_name("gate")
+    env = {"RPC_CALL_LOG": str(log), "RPC_GATE": str(gate)}
+    serve(function="harness.functions:wait_for_file", env=env)
+    future = client.submit(30, timeout=50)
+    wait_until(lambda: logged_calls(log) == [30], "the server to compute")
 
     def unacknowledged() -> int:
         rows = private_broker.table("queues", "name", "messages_unacknowledged")
         return next(int(r["messages_unacknowledged"]) for r in rows if r["name"] == queue)
 
     assert unacknowledged() == 1
-    assert future.result() == 2500
+    gate.touch()
+    assert future.result() == 30
     wait_until(lambda: unacknowledged() == 0, "the acknowledgement")
 
 
