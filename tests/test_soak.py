@@ -3,6 +3,7 @@
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -145,7 +146,8 @@ def storm(backend: str, broker: PrivateBroker, queue: str, seconds: float, seed:
                     wait_for_some_calls(load, weather.rng)
         finally:
             print(f"\n{backend}, seed {seed}, {seconds:g} s: {load.summary}")
-            print(f"faults: {', '.join(weather.weather)}")
+            faults = Counter(weather.weather).most_common()
+            print("faults: " + ", ".join(f"{name}: {count}" for name, count in faults))
         load.assert_no_fault(RpcConnectionLost, RpcTimeout, *RpcTimeout.__subclasses__())
         assert load.outcomes["answered"] > 5 * seconds
         weather.heal()
