@@ -27,7 +27,8 @@ def family(leader: int) -> set[psutil.Process]:
     """Return the live processes of the session that `leader` started, and their descendants.
 
     The session finds the children of a leader that is dead already; the descent finds those that
-    left the session, as the helpers of an Erlang VM do.
+    left the session, as the helpers of an Erlang VM do. Their guardians are left out: whoever
+    kills a family needs them to clear away what it leaves.
     """
     everyone = [p for p in psutil.process_iter(["ppid", "status"]) if not _is_zombie(p)]
     members = {p for p in everyone if _session(p.pid) == leader}
@@ -35,7 +36,7 @@ def family(leader: int) -> set[psutil.Process]:
         pids = {p.pid for p in members}
         children = {p for p in everyone if p.info["ppid"] in pids} - members
         if not children:
-            return members
+            return {p for p in members if __file__ not in (_quietly(p.cmdline) or [])}
         members |= children
 
 

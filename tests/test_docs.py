@@ -109,6 +109,7 @@ class Reader:
         """End what was started, when it has shown everything."""
         for program, output in self._ends:
             program.wait_for_output("^" + pattern(output))
+            program.interrupt()  # as the pages say
         self._ends = []
         self._background.pop_all().close()
 

@@ -232,8 +232,20 @@ def test_two_brokers_side_by_side_and_nothing_left_of_a_killed_owner(node: Priva
         assert directory.is_dir()
         os.kill(owner.pid, signal.SIGKILL)
         assert gone(processes)
-        assert not directory.exists()
+        wait_until(lambda: not directory.exists(), "the directory to be removed")
     connect(node.url).close()
+
+
+def test_killed_family_leaves_its_guardian(tmp_path: Path) -> None:
+    """Who kills a program with all that it started does not kill what clears away after it."""
+    place = tmp_path / "place"
+    place.mkdir()
+    script = "import sys, time; from harness.guardian import *; from pathlib import Path\n"
+    script += "watch_directory(Path(sys.argv[1])); print('watched', flush=True); time.sleep(1000)"
+    with Program([sys.executable, "-c", script, str(place)], ready="watched") as owner:
+        assert place.exists()
+        owner.kill()
+    wait_until(lambda: not place.exists(), "the directory to be removed")
 
 
 def test_foreground_broker_ends_on_sigterm() -> None:
