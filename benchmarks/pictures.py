@@ -172,7 +172,7 @@ def curves(axes: Axes, run: Run, question: str, name: str, **params: Any) -> Non
             marker="o",
             ms=3.5,
         )
-        ends.append((x[-1], entries[-1].rate, short(row), colour(row)))
+        ends.append((x[-1], entries[-1].rate, title(row), colour(row)))
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks(xs, [f"{x:,}" for x in xs])
@@ -246,7 +246,7 @@ def reply_size(run: Run) -> Figure:
             continue
         x = [e.info["digits"] for e in entries]
         axes.plot(x, [e.time * 1000 for e in entries], color=colour(row), marker="o", ms=3.5)
-        ends.append((x[-1], entries[-1].time * 1000, short(row), colour(row)))
+        ends.append((x[-1], entries[-1].time * 1000, title(row), colour(row)))
     axes.set_ylim(0)
     axes.set_xlabel("decimal digits")
     axes.set_ylabel("milliseconds per call")
@@ -264,13 +264,6 @@ def new(heading: str, height: float) -> tuple[Figure, Axes]:
     axes = figure.add_subplot()
     axes.set_title(heading)
     return figure, axes
-
-
-def short(row: str) -> str:
-    """Return a name that fits beside a curve."""
-    if row == FLOOR:
-        return "floor"
-    return row.replace("first_", "") + " first" if row in FIRST.values() else row
 
 
 def plain_ticks(axes: Axes, limits: tuple[float, float]) -> None:
