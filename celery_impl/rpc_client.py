@@ -37,6 +37,7 @@ from contract.address import broker_urls
 from contract.errors import RpcAccessRefused, RpcConnectionLost
 from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
 from contract.programs import run_client
+from contract.turns import Turns
 from contract.wire import encode_request
 
 log = logging.getLogger(__name__)
@@ -74,19 +75,28 @@ class FibonacciRpcClient:
         self._closing = threading.Event()
         self._wake, self._wakened = socket.socketpair()
         self._wake.setblocking(False)
+        self._selector: Any = None
+        self._next_tick = 0.0  # time.monotonic()
+        self._turns = Turns(self._pending, self._turn, self._wake_up)
         self._thread = threading.Thread(target=self._run, name="rpc-celery", daemon=True)
         self._thread.start()
 
     def call(self, n: int, *, timeout: float | None = None) -> int:
         """See `contract.RpcClient.call`."""
-        future = self.submit(n, timeout=timeout)
+        future = self._send(n, timeout)
         try:
+            self._turns.read_until_done(future)
             return future.result()  # always ends: its deadline is watched
         finally:
             future.cancel()  # C7: for a wait that Ctrl-C cut short
 
     def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
         """See `contract.RpcClient.submit`."""
+        future = self._send(n, timeout)
+        self._turns.read_in_background()
+        return future
+
+    def _send(self, n: int, timeout: float | None) -> "Future[int]":
         call = self._pending.add(encode_request(n), self._timeout if timeout is None else timeout)
         if self._lock.acquire(timeout=max(0, call.remaining)):
             try:
@@ -146,9 +156,10 @@ class FibonacciRpcClient:
         self._closing.set()
         self._called.set()
         self._wake_up()
+        self._turns.end()
         for thread in (self._thread, self._counter):
-            if thread and thread is not threading.current_thread():  # a future's callback may be
-                thread.join()
+            if thread is not None:
+                self._turns.join(thread)
 
     def __enter__(self) -> Self:
         return self
@@ -161,7 +172,7 @@ class FibonacciRpcClient:
     ) -> None:
         self.close()
 
-    # -- in the receiving thread -------------------------------------------------------------------
+    # -- in the client's own thread ------------------------------------------------------------------
 
     def _run(self) -> None:
         while not self._closing.is_set():
@@ -194,18 +205,20 @@ class FibonacciRpcClient:
 
     def _receive(self) -> None:
         consuming, producing = self._links
-        tick = self._heartbeat / 4  # seconds; py-amqp sends one when half the interval is over
-        next_tick = time.monotonic() + tick
-        with selectors.DefaultSelector() as selector:
-            selector.register(consuming.sock, selectors.EVENT_READ, self._on_replies)
-            selector.register(producing.sock, selectors.EVENT_READ, self._on_producer)
-            selector.register(self._wakened, selectors.EVENT_READ, self._on_wake_up)
+        with selectors.DefaultSelector() as self._selector:
+            self._selector.register(consuming.sock, selectors.EVENT_READ, self._on_replies)
+            self._selector.register(producing.sock, selectors.EVENT_READ, self._on_producer)
+            self._selector.register(self._wakened, selectors.EVENT_READ, self._on_wake_up)
             while not self._closing.is_set():
-                for key, _ in selector.select(max(0, next_tick - time.monotonic())):
-                    key.data()
-                if time.monotonic() >= next_tick:
-                    next_tick += tick
-                    self._check_heartbeats()
+                self._turns.read()
+
+    def _turn(self) -> None:
+        for key, _ in self._selector.select(max(0, self._next_tick - time.monotonic())):
+            key.data()
+        if time.monotonic() >= self._next_tick:
+            # py-amqp sends a heartbeat when half the interval is over
+            self._next_tick = time.monotonic() + self._heartbeat / 4
+            self._check_heartbeats()
 
     def _on_replies(self) -> None:
         drain(self._links[0])

@@ -135,10 +135,15 @@ class PendingCalls:
             self._counters[counter] += amount
 
     @property
+    def in_flight(self) -> int:
+        """How many calls have not ended."""
+        return len(self._calls)
+
+    @property
     def stats(self) -> Stats:
         """C22: the counters now."""
         with self._changed:
-            return Stats(**self._counters, in_flight=len(self._calls))
+            return Stats(**self._counters, in_flight=self.in_flight)
 
     # -- how calls end ------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
-"""A client on one kombu `Connection`, which the callers' threads and a receiving thread take in turns.
+"""A client on one kombu `Connection`, read by a thread of its own, which callers may stand in for.
 
 What kombu does here: connecting, declaring, consuming, publishing, as objects and blocking calls.
-What it leaves to you: a connection is not thread-safe, so every use of it holds one lock, and the receiving
-thread waits for its socket outside that lock; a lost connection is yours to notice and to rebuild.
+What it leaves to you: a connection is not thread-safe, so every use of it holds one lock, and whoever reads
+waits for the socket outside that lock; a lost connection is yours to notice and to rebuild.
 """
 
 import logging
@@ -22,6 +22,7 @@ from contract.address import broker_urls
 from contract.errors import RpcAccessRefused, RpcConnectionLost
 from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
 from contract.programs import run_client
+from contract.turns import Turns
 from contract.wire import CONTENT_TYPE, encode_request, queue_arguments
 from kombu_impl.connection import (
     MAX_RECONNECT_DELAY,
@@ -64,20 +65,29 @@ class FibonacciRpcClient:
         self._closing = threading.Event()
         self._try_again = threading.Event()
         self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_writer.setblocking(False)
+        self._selector: Any = None
+        self._turns = Turns(self._pending, self._turn, self._wake)
         self._asking: threading.Thread | None = None
         self._thread = threading.Thread(target=self._run, name="rpc-kombu", daemon=True)
         self._thread.start()
 
     def call(self, n: int, *, timeout: float | None = None) -> int:
         """See `contract.RpcClient.call`."""
-        future = self.submit(n, timeout=timeout)
+        future = self._send(n, timeout)
         try:
+            self._turns.read_until_done(future)
             return future.result()  # always ends: its deadline is watched
         finally:
             future.cancel()  # C7: for a wait that Ctrl-C cut short
 
     def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
         """See `contract.RpcClient.submit`."""
+        future = self._send(n, timeout)
+        self._turns.read_in_background()
+        return future
+
+    def _send(self, n: int, timeout: float | None) -> "Future[int]":
         call = self._pending.add(encode_request(n), self._timeout if timeout is None else timeout)
         if self._lock.acquire(timeout=max(0.0, call.remaining)):
             try:
@@ -132,10 +142,10 @@ class FibonacciRpcClient:
         self._closing.set()
         self._try_again.set()
         self._wake()
+        self._turns.end()
         for thread in (self._thread, self._asking):
-            # a callback of a future may be what closes
-            if thread is not None and thread is not threading.current_thread():
-                thread.join()
+            if thread is not None:
+                self._turns.join(thread)
 
     def __enter__(self) -> Self:
         return self
@@ -148,7 +158,7 @@ class FibonacciRpcClient:
     ) -> None:
         self.close()
 
-    # -- the receiving thread: connects, receives, connects again ------------------------------------
+    # -- the client's own thread: connects, reads, connects again ------------------------------------
 
     def _run(self) -> None:
         delay = RECONNECT_DELAY
@@ -159,7 +169,7 @@ class FibonacciRpcClient:
                 link = connection.connection
                 self._start_consuming(connection.default_channel, link)
                 delay = RECONNECT_DELAY
-                self._receive(link)
+                self._receive()
                 release(connection, link)
             except Exception as error:
                 with self._lock:
@@ -192,19 +202,23 @@ class FibonacciRpcClient:
             for call in self._pending.unsent():
                 self._publish(call)
 
-    def _receive(self, link: Any) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(link.sock, selectors.EVENT_READ)
-            selector.register(self._wake_reader, selectors.EVENT_READ)
+    def _receive(self) -> None:
+        with selectors.DefaultSelector() as self._selector:
+            self._selector.register(self._link.sock, selectors.EVENT_READ)
+            self._selector.register(self._wake_reader, selectors.EVENT_READ)
             while not self._closing.is_set():
-                selector.select(self._heartbeat / 4)
-                with self._lock:
-                    drain(link)
-                    link.heartbeat_tick()
-                while (
-                    self._received
-                ):  # outside the lock: a future's callback may send the next request
-                    self._on_reply(self._received.popleft())
+                self._turns.read()
+
+    def _turn(self) -> None:
+        for key, _ in self._selector.select(self._heartbeat / 4):
+            if key.fileobj is self._wake_reader:
+                self._wake_reader.recv(1024)
+        with self._lock:
+            drain(self._link)
+            self._link.heartbeat_tick()
+        # outside the lock: a future's callback may send the next request
+        while self._received:
+            self._on_reply(self._received.popleft())
 
     def _on_connection_lost(self, error: Exception, delay: float) -> None:
         if refusal(error):  # no retry loop: the next call tries again
@@ -217,7 +231,7 @@ class FibonacciRpcClient:
             self._closing.wait(delay)
 
     def _wake(self) -> None:
-        with suppress(OSError):  # the thread has ended
+        with suppress(OSError):  # full: it is awake; closed: it has ended
             self._wake_writer.send(b".")
 
     def _ask_for_consumers(self) -> None:

@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from select import select
-from socket import socket
 from typing import Any
 
 from kombu import Consumer, Producer, Queue
@@ -48,7 +47,7 @@ class FibonacciRpcServer:
         self._queue = Queue(
             options.queue, durable=True, queue_arguments=queue_arguments(options.queue_type)
         )
-        self._workers = Workers(self._compute, options.concurrency)
+        self._workers = Workers(self._compute, options.concurrency, self._keep_up)
         self._lock = threading.Lock()  # held by whoever uses the connection
         self._answered = threading.Condition(self._lock)
         self._connection: Any = None
@@ -60,14 +59,14 @@ class FibonacciRpcServer:
     def run(self) -> int:
         """Serve, and return the exit code."""
         delay, exit_code = RECONNECT_DELAY, 0
-        with stop_signals() as signals:
+        with stop_signals() as self._signals:
             while not self._stopping:
                 try:
                     self._connection = open_connection(self._options.urls, self._options.heartbeat)
                     self._link = self._connection.connection
                     consumer = self._start_consuming()
                     delay = RECONNECT_DELAY
-                    self._receive(signals)
+                    self._receive()
                     self._finish(consumer)
                 except Exception as error:
                     self._forget_connection()
@@ -76,7 +75,9 @@ class FibonacciRpcServer:
                         exit_code = EXIT_REFUSED
                         break
                     log.warning("no connection (%r), next attempt in %.2f s", error, delay)
-                    self._stopping = self._stopping or bool(select([signals], [], [], delay)[0])
+                    self._stopping = self._stopping or bool(
+                        select([self._signals], [], [], delay)[0]
+                    )
                     delay = min(2 * delay, MAX_RECONNECT_DELAY)
         self._workers.close()
         return exit_code
@@ -125,11 +126,15 @@ class FibonacciRpcServer:
         self._stopping = True
         with self._lock:
             consumer.cancel()
-            self._held -= {message for message, _ in self._workers.withdraw()}
+            self._return_prefetched()
             while self._held:
                 self._answered.wait(self._options.heartbeat / 4)
                 self._read()
             release(self._connection, self._link)
+
+    def _return_prefetched(self) -> None:
+        # it goes back to the queue when the connection ends
+        self._held -= {message for message, _ in self._workers.withdraw()}
 
     # -- connecting ------------------------------------------------------------------------------------
 
@@ -154,15 +159,27 @@ class FibonacciRpcServer:
         print(READY_LINE, flush=True)
         return consumer
 
-    def _receive(self, signals: socket) -> None:
+    def _receive(self) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._link.sock, selectors.EVENT_READ)
-            selector.register(signals, selectors.EVENT_READ)
+            selector.register(self._signals, selectors.EVENT_READ)
             while not any(
-                key.fileobj is signals for key, _ in selector.select(self._options.heartbeat / 4)
+                key.fileobj is self._signals
+                for key, _ in selector.select(self._options.heartbeat / 4)
             ):
                 with self._lock:
                     self._read()
+                self._workers.work()
+
+    def _keep_up(self) -> None:
+        """Read and send what is due, while the thread that else does so computes (C16)."""
+        with self._lock:
+            try:
+                self._read()
+            except Exception:
+                hang_up(self._link)  # which that thread will see
+            if select([self._signals], [], [], 0)[0]:
+                self._return_prefetched()
 
     def _read(self) -> None:
         drain(self._link)

@@ -7,6 +7,7 @@ acknowledge, stopping without losing a request, building a lost connection up ag
 
 import logging
 import sys
+import threading
 import time
 from functools import partial
 from typing import Any
@@ -34,7 +35,7 @@ class FibonacciRpcServer:
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
         self._brokers = [parameters(each, options.heartbeat) for each in options.urls]
-        self._workers = Workers(self._compute, options.concurrency)
+        self._workers = Workers(self._compute, options.concurrency, self._keep_up)
         self._held: set[int] = set()  # delivery tags of what is not acknowledged
         self._connecting = False
         self._connection: Any = None
@@ -43,15 +44,22 @@ class FibonacciRpcServer:
         self._consumer_tag: str | None = None  # None unless consuming
         self._delay = RECONNECT_DELAY
         self._stopping = False
+        self._stopped = False
         self._exit_code = 0
         self._loop = IOLoop()
+        self._lock = threading.Lock()  # held by the thread that turns the loop
 
     def run(self) -> int:
         """Serve, and return the exit code."""
         with stop_signals() as signals:
+            self._loop.activate_poller()
             self._loop.add_handler(signals.fileno(), self._on_signal, self._loop.READ)
             self._connect()
-            self._loop.start()
+            while not self._stopped:
+                with self._lock:
+                    self._loop.poll()
+                    self._loop.process_timeouts()
+                self._workers.work()
         self._workers.close()
         self._loop.close()
         return self._exit_code
@@ -70,7 +78,12 @@ class FibonacciRpcServer:
             time.monotonic() - received < int(properties.expiration) / 1000
         ):
             reply = answer(self._options.function, body, properties.content_type)
-        self._loop.add_callback_threadsafe(partial(self._reply, channel, tag, properties, reply))
+        if self._options.concurrency > 1:
+            callback = partial(self._reply, channel, tag, properties, reply)
+            self._loop.add_callback_threadsafe(callback)
+        else:
+            with self._lock:
+                self._reply(channel, tag, properties, reply)
 
     def _reply(self, channel: Any, tag: int, properties: Any, reply: Reply | None) -> None:
         if not channel.is_open:  # C11: the broker has given the request to somebody else
@@ -91,6 +104,16 @@ class FibonacciRpcServer:
         self._held.remove(tag)
         self._close_when_idle()
 
+    def _keep_up(self) -> None:
+        """Turn the loop once, while the thread that else does so computes (C16)."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._loop.add_callback_threadsafe(lambda: None)  # so that poll() does not wait
+                self._loop.poll()
+                self._loop.process_timeouts()
+            finally:
+                self._lock.release()
+
     # -- stopping (C17) --------------------------------------------------------------------------------
 
     def _on_signal(self, descriptor: int, _events: int) -> None:
@@ -102,7 +125,7 @@ class FibonacciRpcServer:
         elif self._connection is not None and self._connection.is_open:
             self._connection.close()
         elif not self._connecting:
-            self._loop.stop()
+            self._stopped = True
 
     def _on_cancelled(self, _frame: Any) -> None:
         # what no thread has begun goes back to the queue when the connection closes
@@ -170,11 +193,11 @@ class FibonacciRpcServer:
         self._workers.withdraw()
         self._held.clear()
         if self._stopping:
-            self._loop.stop()
+            self._stopped = True
         elif refused := refusal(error):
             log.error("the broker refused: %r", refused)
             self._exit_code = EXIT_REFUSED
-            self._loop.stop()
+            self._stopped = True
         else:
             log.warning("no connection (%s), next attempt in %.2f s", describe(error), self._delay)
             self._loop.call_later(self._delay, self._connect)

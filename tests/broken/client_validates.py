@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Client(_base.Client):
-    def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
+    def _send(self, n: int, timeout: float | None) -> "Future[int]":
         return super().submit(check_n(n), timeout=timeout)
 
 

@@ -12,4 +12,4 @@ ALSO = {"C12", "C17", "C23"}
 
 class Server(_base.Server):
     def _on_connection_lost(self, _connection: Any, error: Exception) -> None:
-        self._loop.stop()
+        self._stopped = True

@@ -14,4 +14,4 @@ class Client(_base.Client):
     def _on_reply(self, _channel: Any, _method: Any, properties: Any, body: bytes) -> None:
         super()._on_reply(_channel, _method, properties, body)
         if self.stats.malformed:
-            self._loop.stop()
+            self._closed = True
