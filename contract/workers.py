@@ -24,6 +24,7 @@ class Workers:
         self._waiting: SimpleQueue[tuple[Any, ...] | None] = SimpleQueue()
         self._alone = concurrency == 1
         self._busy = False
+        self._watching = threading.Lock()  # held while `meanwhile` runs
         self._closed = threading.Event()
         # not a ThreadPoolExecutor: its futures, which nobody waits for here, cost a call 0.06 ms more
         self._threads = [
@@ -43,10 +44,11 @@ class Workers:
 
     def work(self) -> None:
         """Do all that was put, in this thread, if it falls to this thread."""
-        if self._alone:
+        while self._alone and not self._waiting.empty():
             self._busy = True
             self._compute(block=False)
-            self._busy = False
+            with self._watching:  # so that nothing is put after the last look at what waits
+                self._busy = False
 
     def withdraw(self) -> list[tuple[Any, ...]]:
         """Return the arguments that no thread has begun with; none will."""
@@ -74,5 +76,6 @@ class Workers:
 
     def _watch(self) -> None:
         while not self._closed.wait(INTERVAL):
-            if self._busy:
-                self._meanwhile()
+            with self._watching:
+                if self._busy:
+                    self._meanwhile()

@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import os
 import random
+import signal
 import threading
 import time
 import weakref
@@ -97,6 +99,26 @@ def test_threads_share_a_client(serve: Serve, client: RpcClient) -> None:
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(work, range(8)))
     assert results == [[fib(10 * n + thread) for n in range(40)] for thread in range(8)]
+
+
+def test_calls_in_a_row(serve: Serve, connect: Connect) -> None:
+    """C2: of thousands of calls, one after the other, none waits for anything but its reply."""
+    serve(heartbeat=120)  # long, so that a heartbeat wakes nobody who missed a message
+    client = connect(heartbeat=120, timeout=4)
+    assert [client.call(n % 50) for n in range(2500)] == [fib(n % 50) for n in range(2500)]
+
+
+def test_call_beside_others(serve: Serve, client: RpcClient) -> None:
+    """C3: threads' calls and futures that begin or end while another thread waits are answered all the same."""
+    serve(function="harness.functions:slow", concurrency=3)
+    for first, second in ((500, 1), (200, 500), (300, 300)):
+        assert client.call(0) == 0
+        with ThreadPoolExecutor(1) as pool:
+            other = pool.submit(client.call, first)
+            wait_until(lambda: client.stats.in_flight == 1, "the other call")
+            future = client.submit(second)
+            assert client.call(7, timeout=5) == 7
+            assert (future.result(), other.result()) == (second, first)
 
 
 def test_standard_futures(serve: Serve, client: RpcClient) -> None:
@@ -284,6 +306,26 @@ def test_cancel_is_too_late_after_the_answer(serve: Serve, client: RpcClient) ->
     assert future.result() == 55
 
 
+def test_interrupted_wait(serve: Serve, client: RpcClient) -> None:
+    """C7: Ctrl-C ends the wait for a call, which is then cancelled; the client goes on."""
+    serve(function="harness.functions:slow")
+    for _ in range(2):
+        assert client.call(1, timeout=20) == 1
+        sent = client.stats.sent
+
+        def interrupt(sent: int = sent) -> None:
+            wait_until(lambda: client.stats.sent > sent, "the request to be sent")
+            os.kill(os.getpid(), signal.SIGINT)
+
+        interrupting = threading.Thread(target=interrupt)
+        interrupting.start()
+        with pytest.raises(KeyboardInterrupt):
+            client.call(900)
+        interrupting.join()
+        assert client.stats.in_flight == 0
+    assert client.call(2, timeout=20) == 2
+
+
 def test_close_fails_what_is_pending(client: RpcClient) -> None:
     """C8: close() fails pending calls with RpcClosed; later ones too; it may be called again."""
     futures = [client.submit(n) for n in range(5)]
@@ -343,16 +385,25 @@ def test_close_at_any_moment(connect: Connect) -> None:
     wait_until(lambda: set(threading.enumerate()) <= threads, "the clients' threads to end")
 
 
-def test_close_from_a_callback(serve: Serve, client: RpcClient) -> None:
-    """C8: a future's callback may close the client."""
-    serve()
+@pytest.mark.parametrize("while_another_waits", [False, True], ids=["alone", "another waits"])
+def test_close_from_a_callback(serve: Serve, client: RpcClient, while_another_waits: bool) -> None:
+    """C8: a future's callback may close the client, in whichever thread it runs."""
+    serve(function="harness.functions:slow", concurrency=2)
+    assert client.call(0) == 0
     closed = threading.Event()
 
     def close(_: "Future[int]") -> None:
         client.close()
         closed.set()
 
-    client.submit(1).add_done_callback(close)
+    if while_another_waits:
+        with ThreadPoolExecutor(1) as pool:
+            other = pool.submit(client.call, 3000)
+            wait_until(lambda: client.stats.in_flight == 1, "the other call")
+            client.submit(1).add_done_callback(close)
+            assert isinstance(other.exception(), RpcClosed)
+    else:
+        client.submit(1).add_done_callback(close)
     assert closed.wait(20)
     with pytest.raises(RpcError):
         client.call(1)
