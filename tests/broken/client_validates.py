@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 class Client(_base.Client):
     def _send(self, n: int, timeout: float | None) -> "Future[int]":
-        return super().submit(check_n(n), timeout=timeout)
+        return super()._send(check_n(n), timeout)
 
 
 class Server(_base.Server):
