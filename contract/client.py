@@ -14,7 +14,8 @@ class RpcClient(Protocol):
     queue_type="classic")`, all times in seconds. It connects in the background, so building one neither waits
     nor fails because of the broker, and it connects again by itself when the connection was lost (C12).
 
-    A callback added to a future runs in the client's own thread: it may `submit`, and should not wait.
+    A callback added to a future runs in the client's own thread or in that of a caller: it may `submit`, and
+    should not wait.
     """
 
     def __init__(

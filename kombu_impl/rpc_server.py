@@ -1,8 +1,8 @@
-"""A server on one kombu `Connection`, with threads that compute.
+"""A server on one kombu `Connection`, which computes where it has read the request, or in threads.
 
 What kombu does here: connecting, declaring, prefetch, acknowledging, as objects and blocking calls.
-What it leaves to you: computing elsewhere (C16), one lock around every use of the connection, heartbeats,
-stopping without losing a request, building a lost connection up again.
+What it leaves to you: one lock around every use of the connection, heartbeats while a function computes
+(C16), stopping without losing a request, building a lost connection up again.
 """
 
 import logging
@@ -172,7 +172,7 @@ class FibonacciRpcServer:
                 self._workers.work()
 
     def _keep_up(self) -> None:
-        """Read and send what is due, while the thread that else does so computes (C16)."""
+        """C16: read, and send a heartbeat, while the thread that does so at other times computes."""
         with self._lock:
             try:
                 self._read()

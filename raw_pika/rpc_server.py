@@ -1,8 +1,8 @@
-"""A server on pika's `SelectConnection`, with threads that compute.
+"""A server on pika's `SelectConnection`, which computes between two turns of the event loop, or in threads.
 
-What pika does here: the protocol, the prefetch, and the heartbeats as long as nothing holds up its loop.
-What it leaves to you: computing elsewhere (C16) and coming back to the loop's thread to reply and
-acknowledge, stopping without losing a request, building a lost connection up again.
+What pika does here: the protocol, the prefetch, and the heartbeats as long as somebody turns its loop.
+What it leaves to you: somebody who turns it while a function computes (C16), replying and acknowledging
+from no other thread, stopping without losing a request, building a lost connection up again.
 """
 
 import logging
@@ -105,7 +105,7 @@ class FibonacciRpcServer:
         self._close_when_idle()
 
     def _keep_up(self) -> None:
-        """Turn the loop once, while the thread that else does so computes (C16)."""
+        """C16: turn the loop once, while the thread that does so at other times computes."""
         if self._lock.acquire(blocking=False):
             try:
                 self._loop.add_callback_threadsafe(lambda: None)  # so that poll() does not wait
