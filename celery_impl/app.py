@@ -9,14 +9,13 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from amqp.exceptions import FrameSyntaxError
 from amqp.method_framing import frame_handler
 from celery import Celery
 from kombu import Queue
 from kombu.transport import pyamqp
 
 from contract.refusals import REPLY_CODES, is_tls_refusal
-from contract.wire import queue_arguments
+from contract.wire import queue_arguments, readable_properties
 
 TASK = "fibonacci"
 
@@ -137,21 +136,22 @@ def describe(error: BaseException) -> str:
 
 
 def lenient_frame_handler(connection: Any, callback: Any) -> Any:
-    """Return py-amqp's frame handler, which here takes unreadable properties for none.
+    """Return py-amqp's frame handler, which here leaves out properties that py-amqp cannot read.
 
-    By itself it raises out of the event loop when a property is not UTF-8. The message would stay
-    in its queue, and end the next worker too.
+    By itself it raises out of the event loop at text that is not UTF-8 or headers nested too deep.
+    The message would stay in its queue, and end the next worker too.
     """
     handle = frame_handler(connection, callback)
 
     def on_frame(frame: tuple[int, int, Any]) -> Any:
         try:
             return handle(frame)
-        except (ValueError, OverflowError, FrameSyntaxError):
+        except Exception:
             frame_type, channel, payload = frame
             if frame_type != CONTENT_HEADER:
                 raise
-            # the first 12 bytes are class, weight and body size; then no flags, so no properties
-            return handle((frame_type, channel, bytes(payload[:12]) + b"\0\0"))
+            # the first 12 bytes are class, weight and body size; the properties follow
+            head, properties = bytes(payload[:12]), bytes(payload[12:])
+            return handle((frame_type, channel, head + readable_properties(properties)))
 
     return on_frame

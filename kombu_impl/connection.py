@@ -5,12 +5,12 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from amqp.exceptions import FrameSyntaxError
 from amqp.method_framing import frame_handler
 from kombu import Connection
 from kombu.transport import pyamqp
 
 from contract.refusals import REPLY_CODES, is_tls_refusal
+from contract.wire import readable_properties
 
 CONNECT_TIMEOUT = 5.0  # seconds for one broker, TCP to AMQP; then the next is tried
 IO_TIMEOUT = 2.0  # seconds that a read in mid-frame or a write may be stuck before the connection counts as lost
@@ -57,22 +57,23 @@ def open_connection(urls: list[str], heartbeat: int) -> Any:
 
 
 def lenient_frame_handler(connection: Any, callback: Any) -> Any:
-    """Return py-amqp's frame handler, with unreadable properties read as none.
+    """Return py-amqp's frame handler, which here leaves out properties that py-amqp cannot read.
 
-    py-amqp raises out of its event loop when a property is not UTF-8: the message would stay in the
-    queue, and cost this server its connection, and the next one, and the next.
+    By itself it raises out of the event loop at text that is not UTF-8 or headers nested too deep: the message
+    would stay in the queue, and cost this server its connection, and the next one, and the next.
     """
     handle = frame_handler(connection, callback)
 
     def on_frame(frame: tuple[int, int, Any]) -> Any:
         try:
             return handle(frame)
-        except (ValueError, OverflowError, FrameSyntaxError):
+        except Exception:
             frame_type, channel, payload = frame
             if frame_type != CONTENT_HEADER:
                 raise
-            # its first 12 bytes are class, weight and body size; then no flags, so no properties
-            return handle((frame_type, channel, bytes(payload[:12]) + b"\0\0"))
+            # the first 12 bytes are class, weight and body size; the properties follow
+            head, properties = bytes(payload[:12]), bytes(payload[12:])
+            return handle((frame_type, channel, head + readable_properties(properties)))
 
     return on_frame
 

@@ -13,6 +13,7 @@ from pika.exceptions import (
 )
 
 from contract.refusals import REPLY_CODES, is_tls_refusal
+from contract.wire import readable_properties
 
 CONNECT_TIMEOUT = 5  # seconds for one broker, TCP to AMQP; then the next is tried
 RECONNECT_DELAY = 0.25  # seconds, doubled at each attempt
@@ -26,6 +27,23 @@ def parameters(url: str, heartbeat: int) -> pika.URLParameters:
     result.socket_timeout = CONNECT_TIMEOUT
     result.stack_timeout = CONNECT_TIMEOUT
     return result
+
+
+class Properties(pika.BasicProperties):
+    """pika's own, which raises out of its event loop at some headers: a date after 9999, a deep nesting."""
+
+    def decode(self, encoded: bytes, offset: int = 0) -> "Properties":
+        """Read what AMQP encoded, or what of it can be read."""
+        try:
+            super().decode(encoded, offset)
+        except Exception:
+            super().decode(readable_properties(encoded[offset:]))
+        return self
+
+
+pika.spec.props[pika.BasicProperties.INDEX] = (
+    Properties  # where pika looks up what to read them with
+)
 
 
 def refusal(error: BaseException) -> BaseException | None:

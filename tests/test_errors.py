@@ -150,6 +150,63 @@ def test_compressed_messages(serve: Serve, client: RpcClient, queue: str, channe
     wait_until(lambda: client.stats.malformed == 1, "the reply to be counted")
 
 
+def nested(kind: bytes, depth: int = 3000) -> bytes:
+    """Return a header table or array that holds one that holds one, and so on."""
+    name, value = b"\x01k" if kind == b"F" else b"", b""
+    for _ in range(depth):
+        value = name + kind + len(value).to_bytes(4) + value
+    return len(value).to_bytes(4) + value
+
+
+class WithHeader(pika.BasicProperties):
+    """Properties with one header, whose encoded value (its kind first) pika itself would not write."""
+
+    header = b""
+
+    def encode(self) -> list[bytes]:
+        """Return the property flags and the properties."""
+        flags, *pieces = super().encode()
+        table = b"\x01x" + self.header
+        at = 2 * (self.content_type is not None)  # the length and the text of what comes before
+        headers = [len(table).to_bytes(4), table]
+        flags = (int.from_bytes(flags) | self.FLAG_HEADERS).to_bytes(2)
+        return [flags, *pieces[:at], *headers, *pieces[at:]]
+
+
+UNREADABLE = {
+    "a date after the year 9999": b"T" + b"\x7f" * 8,
+    "nested tables": b"F" + nested(b"F"),
+    "nested arrays": b"A" + nested(b"A"),
+    "text that is not UTF-8": b"S\0\0\0\2\xff\xfe",
+}
+
+
+def test_headers_that_a_library_cannot_read(
+    serve: Serve, client: RpcClient, queue: str, channel: Any
+) -> None:
+    """C9, C13: headers on which a library's decoder fails: requests are answered, replies counted."""
+    client.submit(30, timeout=50)
+    _, request, _ = take_request(client, channel, queue)
+    server = serve()
+    replies = channel.queue_declare("", exclusive=True).method.queue
+    for name, header in UNREADABLE.items():
+        properties = WithHeader(
+            content_type="application/json", reply_to=replies, correlation_id=name
+        )
+        properties.header = header
+        channel.basic_publish("", queue, b"10", properties)
+        _, answered, _ = next(channel.consume(replies, auto_ack=True, inactivity_timeout=10))
+        assert answered is not None, f"no answer to a request with {name}"
+        assert answered.correlation_id == name
+        channel.basic_publish("", request.reply_to, b"1", properties)
+    wait_until(
+        lambda: client.stats.unknown + client.stats.malformed == len(UNREADABLE), "the replies"
+    )
+    assert client.call(10) == 55
+    assert client.stats.reconnects == 0
+    assert server.output.count("Awaiting") == 1  # not even its connection was lost
+
+
 # -- C10 ------------------------------------------------------------------------------------------------
 
 
