@@ -4,12 +4,10 @@ Whoever waits may as well read. A caller that leaves this to another thread has 
 longer than to read the reply. This is the leader/followers pattern, with one standing follower.
 """
 
-import signal
 import threading
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
-from typing import Any
 
 from contract.pending import PendingCalls
 
@@ -20,7 +18,7 @@ class Turns:
     """Lets one thread at a time read a connection.
 
     `turn` reads once: it waits until something arrives, and handles it. `interrupt` ends that wait; any thread
-    and any signal handler may call it. The client's own thread has each turn that no caller takes.
+    may call it. The client's own thread has each turn that no caller takes.
     """
 
     def __init__(
@@ -35,42 +33,31 @@ class Turns:
         self._asked = False  # a caller would have read
         self._needed = threading.Event()  # the client's own thread has to read
         self._error: Exception | None = None  # what ended a caller's turn
-        self._ctrl_c = False  # pressed while a caller reads
         self._ended = False
 
     # -- in a caller's thread ------------------------------------------------------------------------
 
     def read_until_done(self, future: "Future[int]") -> bool:
-        """Read until a call that was just made is done, and return True; or return False at once.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C ended the wait. The call is still pending.
-        """
-        if not self._needed.is_set():
-            with ctrl_c_deferred(self._on_ctrl_c):
-                if self._lock.acquire(blocking=False):
-                    self._read_until_done(future)
-                    return True
-        self._asked = True
-        self._needed.set()
-        return False
-
-    def _read_until_done(self, future: "Future[int]") -> None:
-        self._reader, self._ctrl_c = threading.get_ident(), False
+        """Read until a call that was just made is done, and return True; or return False at once."""
+        if self._needed.is_set() or not self._lock.acquire(blocking=False):
+            self._asked = True
+            self._needed.set()
+            return False
+        self._reader = threading.get_ident()
         future.add_done_callback(self._on_done)
         try:
-            while not (future.done() or self._ctrl_c):
+            while not future.done():
                 self._turn()
         except Exception as error:
             self._hand_over(error)
-        except (
-            BaseException
-        ) as error:  # from some signal's handler: half a frame may have been read
-            self._hand_over(ConnectionAbortedError(f"reading was ended by {error!r}"))
+        except BaseException as error:  # Ctrl-C
+            if not was_waiting(error):  # then half a frame may have been read
+                self._hand_over(ConnectionAbortedError(f"reading was ended by {error!r}"))
             raise
         finally:
             self._reader = None
             self._lock.release()
+        return True
 
     def read_in_background(self) -> None:
         """Leave it to the client's own thread to read the reply to a call that was just made."""
@@ -85,10 +72,6 @@ class Turns:
         """Wait until a thread of the client's ends, unless that waits for this one: a callback may close."""
         if threading.current_thread() is not thread and not self._mine():
             thread.join()
-
-    def _on_ctrl_c(self) -> None:
-        self._ctrl_c = True
-        self._interrupt()
 
     def _hand_over(self, error: Exception) -> None:
         self._error = error
@@ -121,30 +104,7 @@ class Turns:
                 raise error
 
 
-@contextmanager
-def ctrl_c_deferred(on_ctrl_c: Callable[[], None]) -> Iterator[None]:
-    """Have Ctrl-C call this, and raise KeyboardInterrupt at the end only, as `asyncio.Runner` has it.
-
-    Elsewhere than in the main thread, or with a handler of the program's own, nothing is changed.
-    """
-    default = signal.default_int_handler
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not default
-    ):
-        yield
-        return
-    pressed = False
-
-    def note(*_: Any) -> None:
-        nonlocal pressed
-        pressed = True
-        on_ctrl_c()
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, default)
-    if pressed:
-        raise KeyboardInterrupt
+def was_waiting(error: BaseException) -> bool:
+    """Whether an exception from a signal's handler came while a turn waited for something to arrive."""
+    [*_, (frame, _)] = traceback.walk_tb(error.__traceback__)
+    return frame.f_code.co_name in ("poll", "select")

@@ -7,12 +7,10 @@ with `add_callback_threadsafe`; each step of setting up is a callback; a lost co
 """
 
 import logging
-import socket
 import sys
 import threading
 from collections import deque
 from concurrent.futures import Future
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -72,9 +70,6 @@ class FibonacciRpcClient:
         self._loop.activate_poller()
         self._loop.add_callback_threadsafe(self._connect)
         self._outbox: deque[PendingCall] = deque()
-        # not `add_callback_threadsafe`, whose lock a signal handler might find taken by its own thread
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._loop.add_handler(self._wake_reader.fileno(), self._on_wake, self._loop.READ)
         self._woken = False
         self._turns = Turns(self._pending, self._turn, self._wake)
         self._thread = threading.Thread(target=self._run, name="rpc-raw-pika", daemon=True)
@@ -106,11 +101,9 @@ class FibonacciRpcClient:
         # once for all that is put meanwhile: a fifth more calls/s with 100 in flight
         if not self._woken:
             self._woken = True
-            with suppress(OSError):  # closed: it has ended
-                self._wake_writer.send(b".")
+            self._loop.add_callback_threadsafe(self._on_wake)
 
-    def _on_wake(self, _descriptor: int, _events: int) -> None:
-        self._wake_reader.recv(1)
+    def _on_wake(self) -> None:
         self._woken = False
 
     def _publish(self, call: PendingCall) -> None:
@@ -175,8 +168,6 @@ class FibonacciRpcClient:
                 log.exception("the event loop failed")
                 self._abort()
         self._loop.close()
-        self._wake_reader.close()
-        self._wake_writer.close()
 
     def _turn(self) -> None:
         while self._outbox:
