@@ -198,7 +198,8 @@ def growth(points: dict[int, float], one: str, several: str) -> str:
         return f"{text}: it does not grow."
     gain = factor(points[top] / points[least])
     if min(level) == most:
-        return f"{text}, {gain} times as many; it still grows."
+        fell = any(points[b] < 0.9 * points[a] for a in points for b in points if a < b)
+        return f"{text}, {gain} times as many; it {'grows unevenly' if fell else 'still grows'}."
     return f"{text}, up to {gain} times as many; from {min(level):,} on it is level."
 
 

@@ -36,6 +36,7 @@ from celery_impl.app import (
     open_connection,
     refusal,
 )
+from contract.address import shown
 from contract.errors import InvalidRequest
 from contract.fibonacci import check_n
 from contract.programs import EXIT_REFUSED, READY_LINE, ServerOptions
@@ -192,7 +193,12 @@ class RpcConsumer(Consumer):
             raise WorkerShutdown(EXIT_REFUSED)
         if self._stopping:
             raise WorkerShutdown(0)
-        log.warning("no connection (%s), next attempt in %.2f s", describe(error), self._delay)
+        log.warning(
+            "no connection to %s (%s), next attempt in %.2f s",
+            shown(self._options.urls),
+            describe(error),
+            self._delay,
+        )
         if select.select([self._signals], [], [], self._delay)[0]:
             raise WorkerShutdown(0)
         self._delay = min(2 * self._delay, MAX_RECONNECT_DELAY)

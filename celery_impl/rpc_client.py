@@ -33,7 +33,7 @@ from celery_impl.app import (
     refusal,
     release,
 )
-from contract.address import broker_urls
+from contract.address import broker_urls, shown
 from contract.errors import RpcAccessRefused, RpcConnectionLost
 from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
 from contract.programs import run_client
@@ -69,15 +69,15 @@ class FibonacciRpcClient:
         self._connections: list[Any] = []  # kombu's: one to consume, one to publish
         self._links: list[Any] = []  # and py-amqp's below them
         self._publish_error: Exception | None = None
-        self._counter: threading.Thread | None = None  # while it counts
+        self._counting: threading.Thread | None = None  # while it counts
         self._delay = RECONNECT_DELAY
         self._called = threading.Event()  # set by a call that found no connection
         self._closing = threading.Event()
-        self._wake, self._wakened = socket.socketpair()
-        self._wake.setblocking(False)
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_writer.setblocking(False)
         self._selector: Any = None
         self._next_tick = 0.0  # time.monotonic()
-        self._turns = Turns(self._pending, self._turn, self._wake_up)
+        self._turns = Turns(self._pending, self._turn, self._wake)
         self._thread = threading.Thread(target=self._run, name="rpc-celery", daemon=True)
         self._thread.start()
 
@@ -119,7 +119,7 @@ class FibonacciRpcClient:
         except Exception as error:
             self._producer = None
             self._publish_error = error
-            self._wake_up()
+            self._wake()
 
     def _send_task(self, call: PendingCall) -> None:
         # What `send_task` does, in 12 us instead of 55, and with no AsyncResult to forget().
@@ -155,9 +155,9 @@ class FibonacciRpcClient:
         self._pending.close()
         self._closing.set()
         self._called.set()
-        self._wake_up()
+        self._wake()
         self._turns.end()
-        for thread in (self._thread, self._counter):
+        for thread in (self._thread, self._counting):
             if thread is not None:
                 self._turns.join(thread)
 
@@ -182,8 +182,8 @@ class FibonacciRpcClient:
             except Exception as error:
                 self._on_connection_lost(error)
         self._disconnect(release)
-        self._wake.close()
-        self._wakened.close()
+        self._wake_writer.close()
+        self._wake_reader.close()
 
     def _connect(self) -> None:
         # Two, as Celery has it: one is read by this thread while others publish on the other.
@@ -208,7 +208,7 @@ class FibonacciRpcClient:
         with selectors.DefaultSelector() as self._selector:
             self._selector.register(consuming.sock, selectors.EVENT_READ, self._on_replies)
             self._selector.register(producing.sock, selectors.EVENT_READ, self._on_producer)
-            self._selector.register(self._wakened, selectors.EVENT_READ, self._on_wake_up)
+            self._selector.register(self._wake_reader, selectors.EVENT_READ, self._on_wake)
             while not self._closing.is_set():
                 self._turns.read()
 
@@ -227,8 +227,8 @@ class FibonacciRpcClient:
         with self._lock:
             drain(self._links[1])
 
-    def _on_wake_up(self) -> None:
-        self._wakened.recv(1024)
+    def _on_wake(self) -> None:
+        self._wake_reader.recv(1024)
         if self._publish_error is not None:
             raise self._publish_error
 
@@ -249,7 +249,12 @@ class FibonacciRpcClient:
             self._called.wait()
         else:
             self._pending.fail_sent(RpcConnectionLost(f"connection lost: {describe(error)}"))
-            log.warning("no connection (%s), next attempt in %.2f s", describe(error), self._delay)
+            log.warning(
+                "no connection to %s (%s), next attempt in %.2f s",
+                shown(self._urls),
+                describe(error),
+                self._delay,
+            )
             self._closing.wait(self._delay)
             self._delay = min(2 * self._delay, MAX_RECONNECT_DELAY)
 
@@ -258,18 +263,18 @@ class FibonacciRpcClient:
             end(connection)
         self._connections, self._links = [], []
 
-    def _wake_up(self) -> None:
+    def _wake(self) -> None:
         with suppress(OSError):  # full: it is awake; closed: it has ended
-            self._wake.send(b"x")
+            self._wake_writer.send(b"x")
 
     # -- does anyone serve? (C6) -------------------------------------------------------------------
 
     def _ask_for_consumers(self) -> None:
         if self._producer is None:
             self._pending.consumers_counted(0)
-        elif self._counter is None:
-            self._counter = threading.Thread(target=self._count_consumers, name="rpc-count")
-            self._counter.start()
+        elif self._counting is None:
+            self._counting = threading.Thread(target=self._count_consumers, name="rpc-count")
+            self._counting.start()
 
     def _count_consumers(self) -> None:
         # On a connection of its own: a silent broker must not hold the callers up.
@@ -281,7 +286,7 @@ class FibonacciRpcClient:
                 count = self._queue(connection.default_channel).queue_declare().consumer_count
             finally:
                 release(connection)
-        self._counter = None
+        self._counting = None
         self._pending.consumers_counted(count)
 
 

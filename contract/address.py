@@ -38,6 +38,11 @@ def broker_urls(url: str | None) -> list[str]:
     return [Address(each) for each in urls]
 
 
+def shown(urls: list[str]) -> str:
+    """Return addresses as a log may show them (C20)."""
+    return ", ".join(map(hint, urls))
+
+
 def hint(address: str) -> str:
     """Return what of an address can be shown: nothing that may be part of a password (C20)."""
     scheme, separator, rest = address.rpartition("://")

@@ -22,9 +22,8 @@ from contract.wire import decode_reply
 MAX_TIMEOUT = 4_294_967.0
 """Seconds, about 49 days: RabbitMQ's `expiration` is an unsigned 32-bit number of milliseconds."""
 
-FAIL_FAST_AFTER = (
-    0.5  # seconds until a `fail_fast` call asks whether anyone serves; a restart is quicker
-)
+# Seconds until a `fail_fast` call asks whether anyone serves; a restart is quicker.
+FAIL_FAST_AFTER = 0.5
 FAIL_FAST_LIMIT = 0.9  # seconds until it stops waiting for that answer (C6: within one second)
 ASK_BEFORE_DEADLINE = 0.25  # seconds: the answer must be there when the deadline is
 SCAN_INTERVAL = 0.01  # seconds between looks at the deadlines, at the least (C4 allows 0.1)

@@ -25,12 +25,10 @@ from contract.errors import (
 
 EXIT_ERROR_REPLY = 1  # the server answered, with an error
 EXIT_USAGE = 2
-EXIT_UNAVAILABLE = (
-    os.EX_UNAVAILABLE
-)  # 69: no answer: no broker, no server, too late, connection lost
-EXIT_REFUSED = (
-    os.EX_NOPERM
-)  # 77: the broker refuses this user, password, permission, certificate or queue
+# 69, no answer: no broker, no server, too late, connection lost
+EXIT_UNAVAILABLE = os.EX_UNAVAILABLE
+# 77: the broker refuses this user, password, permission, certificate or queue
+EXIT_REFUSED = os.EX_NOPERM
 EXIT_INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
 READY_LINE = " [x] Awaiting RPC requests"
@@ -162,14 +160,17 @@ def explain(error: Exception) -> str:
                 f"the function failed in the server: {error} (its traceback is in the server's log)"
             )
         case RpcServerUnavailable():
-            return f"{error}: start what is missing, or check --url and --queue"
+            return f"{error}: start what is missing, or check --url (else $AMQP_URL) and --queue"
         case RpcTimeout():
             return (
                 f"{error}: try again with a longer --timeout, look at the server's log, "
                 "or check that the server is of the same layer"
             )
         case RpcAccessRefused():
-            return f"{error}: check --url, the user's permissions and --queue-type"
+            return (
+                f"{error}: check user and password in --url (else $AMQP_URL), "
+                "the user's permissions, and --queue-type"
+            )
         case RpcConnectionLost():
             return f"{error}: the request may have run; try again if that does no harm"
     return str(error)

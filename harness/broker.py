@@ -4,6 +4,7 @@
 `python -m harness.broker` keeps one in the foreground.
 """
 
+import argparse
 import json
 import os
 import random
@@ -96,10 +97,12 @@ class PrivateBroker:
         tls: TlsFiles | None = None,
         config: Mapping[str, str] | None = None,
         distribution: Distribution | None = None,
+        port: int | None = None,
         start_timeout: float = 60.0,
     ) -> None:
         """Prepare a node; nothing runs yet. Raises BrokerNotInstalled.
 
+        Clients reach it at `port`, by default a free one.
         `tls` adds a TLS listener, which asks for no client certificate. `config` adds lines to
         rabbitmq.conf. Nodes that share a `distribution` can form a cluster; its owner stops it.
         `start_timeout` is in seconds.
@@ -109,7 +112,7 @@ class PrivateBroker:
         self._distribution = distribution or Distribution()
         self._owns_distribution = distribution is None
         self._dist_port = free_port()
-        self.port = free_port()
+        self.port = port or free_port()
         self.node = f"rabbit-{self.port}@localhost"
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/%2F"
         self.tls_url: str | None = None
@@ -366,14 +369,29 @@ def find_program(name: str) -> str:
 
 def main() -> int:
     """Run a broker in the foreground until Ctrl-C or SIGTERM."""
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.broker",
+        description="Run a RabbitMQ of your own, on this machine only, with data in a temporary directory, "
+        "until Ctrl-C. It prints its address.",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        help="The port for clients; on 5672 they need no AMQP_URL to find it. (default: a free one)",
+    )
+    port = parser.parse_args().port
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with PrivateBroker() as private:
+        if port is not None:
+            socket.create_server(
+                ("127.0.0.1", port)
+            ).close()  # RabbitMQ would take seconds to complain
+        with PrivateBroker(port=port) as private:
             print(f"AMQP_URL={private.url}")
             print("export that line in another terminal; Ctrl-C here ends the broker", flush=True)
             return private.wait()
-    except BrokerNotInstalled as error:
-        print(error, file=sys.stderr)
+    except (BrokerNotInstalled, OSError, OverflowError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0

@@ -1,9 +1,11 @@
 """A child process whose output can be waited for, and which ends when its owner does."""
 
+import functools
 import os
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -172,7 +174,8 @@ class Program:
 
     def _environment(self) -> dict[str, str]:
         path = [str(PROJECT_ROOT), os.environ.get("PYTHONPATH", "")]
-        return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path))} | self._env
+        ours = {"PYTHONPATH": os.pathsep.join(filter(None, path)), "TMPDIR": _scratch()}
+        return os.environ | ours | self._env
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -187,3 +190,11 @@ class Program:
 
     def _complaint(self, problem: str) -> str:
         return f"{' '.join(self.command)}: {problem}\n--- its output:\n{self.output}"
+
+
+@functools.cache
+def _scratch() -> str:
+    """Return a directory for what a killed program leaves behind, as Celery's pool of processes does."""
+    directory = tempfile.mkdtemp(prefix="fibonacci-rpc-")
+    guardian.watch_directory(Path(directory))
+    return directory

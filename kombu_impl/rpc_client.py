@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from kombu import Consumer, Producer, Queue
 
-from contract.address import broker_urls
+from contract.address import broker_urls, shown
 from contract.errors import RpcAccessRefused, RpcConnectionLost
 from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
 from contract.programs import run_client
@@ -62,13 +62,14 @@ class FibonacciRpcClient:
         self._producer: Any = None  # None until requests can be sent
         self._callback_queue = ""
         self._received: deque[Any] = deque()
+        self._delay = RECONNECT_DELAY
         self._closing = threading.Event()
-        self._try_again = threading.Event()
+        self._called = threading.Event()  # set by a call that found no connection
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_writer.setblocking(False)
         self._selector: Any = None
         self._turns = Turns(self._pending, self._turn, self._wake)
-        self._asking: threading.Thread | None = None
+        self._counting: threading.Thread | None = None  # while it counts
         self._thread = threading.Thread(target=self._run, name="rpc-kombu", daemon=True)
         self._thread.start()
 
@@ -97,11 +98,10 @@ class FibonacciRpcClient:
         return call.future
 
     def _publish(self, call: PendingCall) -> None:
-        """Send one request if that is possible now. The lock is held."""
-        if self._producer is None:  # C12: it waits, and is sent once the connection is up
-            self._try_again.set()
-            return
         if call.sent or call.future.done():
+            return
+        if self._producer is None:  # C12: it waits, and is sent once the connection is up
+            self._called.set()
             return
         call.sent = True
         self._pending.count("sent")
@@ -140,10 +140,10 @@ class FibonacciRpcClient:
         """See `contract.RpcClient.close`."""
         self._pending.close()
         self._closing.set()
-        self._try_again.set()
+        self._called.set()
         self._wake()
         self._turns.end()
-        for thread in (self._thread, self._asking):
+        for thread in (self._thread, self._counting):
             if thread is not None:
                 self._turns.join(thread)
 
@@ -161,22 +161,20 @@ class FibonacciRpcClient:
     # -- the client's own thread: connects, reads, connects again ------------------------------------
 
     def _run(self) -> None:
-        delay = RECONNECT_DELAY
         while not self._closing.is_set():
             connection: Any = None
             try:
                 connection = open_connection(self._urls, self._heartbeat)
                 link = connection.connection
                 self._start_consuming(connection.default_channel, link)
-                delay = RECONNECT_DELAY
+                self._delay = RECONNECT_DELAY
                 self._receive()
                 release(connection, link)
             except Exception as error:
                 with self._lock:
                     self._producer = None
                 drop(connection)
-                self._on_connection_lost(error, delay)
-                delay = min(2 * delay, MAX_RECONNECT_DELAY)
+                self._on_connection_lost(error)
         self._wake_reader.close()
         self._wake_writer.close()
 
@@ -220,23 +218,32 @@ class FibonacciRpcClient:
         while self._received:
             self._on_reply(self._received.popleft())
 
-    def _on_connection_lost(self, error: Exception, delay: float) -> None:
+    def _on_connection_lost(self, error: Exception) -> None:
         if refusal(error):  # no retry loop: the next call tries again
-            self._try_again.clear()
+            self._called.clear()
             self._pending.fail_all(RpcAccessRefused(f"the broker refused: {error!r}"))
-            self._try_again.wait()
+            self._called.wait()
         else:
             self._pending.fail_sent(RpcConnectionLost(f"connection lost: {error!r}"))
-            log.warning("no connection (%r), next attempt in %.2f s", error, delay)
-            self._closing.wait(delay)
+            log.warning(
+                "no connection to %s (%r), next attempt in %.2f s",
+                shown(self._urls),
+                error,
+                self._delay,
+            )
+            self._closing.wait(self._delay)
+            self._delay = min(2 * self._delay, MAX_RECONNECT_DELAY)
 
     def _wake(self) -> None:
         with suppress(OSError):  # full: it is awake; closed: it has ended
             self._wake_writer.send(b".")
 
     def _ask_for_consumers(self) -> None:
-        self._asking = threading.Thread(target=self._count_consumers, daemon=True)
-        self._asking.start()
+        if self._producer is None:
+            self._pending.consumers_counted(0)
+        elif self._counting is None:
+            self._counting = threading.Thread(target=self._count_consumers, name="rpc-count")
+            self._counting.start()
 
     def _count_consumers(self) -> None:
         """Declare the request queue again, which answers with the number of its consumers.
@@ -254,6 +261,7 @@ class FibonacciRpcClient:
                 arguments=self._queue.queue_arguments,
             )
             consumers = declared.consumer_count
+        self._counting = None
         self._pending.consumers_counted(consumers)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from kombu import Consumer, Producer, Queue
 
+from contract.address import shown
 from contract.programs import (
     EXIT_REFUSED,
     READY_LINE,
@@ -74,7 +75,12 @@ class FibonacciRpcServer:
                         log.error("the broker refused: %r", error)
                         exit_code = EXIT_REFUSED
                         break
-                    log.warning("no connection (%r), next attempt in %.2f s", error, delay)
+                    log.warning(
+                        "no connection to %s (%r), next attempt in %.2f s",
+                        shown(self._options.urls),
+                        error,
+                        delay,
+                    )
                     self._stopping = self._stopping or bool(
                         select([self._signals], [], [], delay)[0]
                     )

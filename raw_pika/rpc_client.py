@@ -17,7 +17,7 @@ from typing import Any, Self
 import pika
 from pika.adapters.select_connection import IOLoop
 
-from contract.address import broker_urls
+from contract.address import broker_urls, shown
 from contract.errors import RpcAccessRefused, RpcConnectionLost
 from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
 from contract.programs import run_client
@@ -49,7 +49,8 @@ class FibonacciRpcClient:
         heartbeat: int = 30,
         queue_type: str = "classic",
     ) -> None:
-        self._brokers = [parameters(each, heartbeat) for each in broker_urls(url)]
+        self._urls = broker_urls(url)
+        self._brokers = [parameters(each, heartbeat) for each in self._urls]
         self._queue = queue
         self._queue_arguments = queue_arguments(queue_type)
         self._timeout = check_timeout(timeout)
@@ -240,7 +241,12 @@ class FibonacciRpcClient:
             self._pending.fail_all(RpcAccessRefused(f"the broker refused: {refused!r}"))
         else:
             self._pending.fail_sent(RpcConnectionLost(f"connection lost: {describe(error)}"))
-            log.warning("no connection (%s), next attempt in %.2f s", describe(error), self._delay)
+            log.warning(
+                "no connection to %s (%s), next attempt in %.2f s",
+                shown(self._urls),
+                describe(error),
+                self._delay,
+            )
             self._loop.call_later(self._delay, self._connect)
             self._delay = min(2 * self._delay, MAX_RECONNECT_DELAY)
 

@@ -15,6 +15,7 @@ from typing import Any
 import pika
 from pika.adapters.select_connection import IOLoop
 
+from contract.address import shown
 from contract.programs import (
     EXIT_REFUSED,
     READY_LINE,
@@ -199,7 +200,12 @@ class FibonacciRpcServer:
             self._exit_code = EXIT_REFUSED
             self._stopped = True
         else:
-            log.warning("no connection (%s), next attempt in %.2f s", describe(error), self._delay)
+            log.warning(
+                "no connection to %s (%s), next attempt in %.2f s",
+                shown(self._options.urls),
+                describe(error),
+                self._delay,
+            )
             self._loop.call_later(self._delay, self._connect)
             self._delay = min(2 * self._delay, MAX_RECONNECT_DELAY)
 

@@ -143,7 +143,7 @@ def table(record: Any) -> str:
         f"| clause | {' | '.join(backends)} |",
         f"| --- |{' --- |' * len(backends)}",
     ]
-    for clause, title in CLAUSES.items():
+    for clause, (title, _text) in CLAUSES.items():
         ran = record["clauses"].get(clause, {"outcomes": {}})["outcomes"]
         cells = [", ".join(cell(ran.get(backend), reasons)) for backend in backends]
         lines.append(f"| {clause}: {title} | {' | '.join(cells)} |")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -61,7 +62,8 @@ def measure(rig: Rig, *rows: str) -> dict[str, Measured | Void]:
 def test_known_delay(rig: Rig) -> None:
     """One millisecond more in a call is measured as one millisecond, and called a difference."""
     found = []
-    for _ in range(40):  # on a busy machine, until it is quiet enough to tell a millisecond
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:  # on a busy machine, until it can tell a millisecond
         results = measure(rig, "raw_pika", "tests.rows.delayed")
         plain, delayed = results["raw_pika"], results["tests.rows.delayed"]
         assert isinstance(plain, Measured)
@@ -229,6 +231,7 @@ def test_words() -> None:
     [
         ({1: 100.0, 10: 104.0}, "it does not grow"),
         ({1: 100.0, 10: 300.0, 100: 900.0}, "9.0 times as many; it still grows"),
+        ({1: 100.0, 10: 600.0, 30: 500.0, 100: 900.0}, "9.0 times as many; it grows unevenly"),
         ({1: 100.0, 10: 400.0, 100: 410.0}, "from 10 on it is level"),
         ({1: 100.0, 10: 400.0, 100: 200.0}, "it is highest with 10: 400"),
     ],

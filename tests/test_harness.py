@@ -278,6 +278,16 @@ def test_broker_not_installed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     assert broker_module.main() == 1
 
 
+def test_port_that_is_taken_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`python -m harness.broker --port` says at once that somebody else listens there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setattr(sys, "argv", ["broker", "--port", str(taken.getsockname()[1])])
+        assert broker_module.main() == 1
+    assert "in use" in capsys.readouterr().err
+
+
 def test_external_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """$AMQP_URL takes the place of a private broker, and offers no control."""
     monkeypatch.setenv("AMQP_URL", "amqp://elsewhere")
