@@ -235,7 +235,7 @@ def test_words() -> None:
         ({1: 100.0, 10: 400.0, 100: 410.0}, "from 10 on it is level"),
         ({1: 100.0, 10: 400.0, 100: 200.0}, "it is highest with 10: 400"),
     ],
-    ids=["flat", "growing", "level", "falling"],
+    ids=["flat", "growing", "uneven", "level", "falling"],
 )
 def test_growth(points: dict[int, float], says: str) -> None:
     """The sentence says what the curve does."""
