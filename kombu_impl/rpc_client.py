@@ -117,8 +117,8 @@ class FibonacciRpcClient:
                 correlation_id=call.correlation_id,
                 expiration=max(0.0, call.remaining),
             )
-        except Exception:
-            log.exception("the request could not be sent")
+        except Exception as error:
+            log.warning("the request could not be sent (%r)", error)
             self._producer = None
             hang_up(self._link)
 

@@ -107,8 +107,8 @@ class FibonacciRpcServer:
             self._answered.notify()
             try:
                 self._reply(message, reply)
-            except Exception:
-                log.exception("the reply could not be sent")
+            except Exception as error:
+                log.warning("the reply could not be sent (%r)", error)
                 hang_up(self._link)
 
     def _reply(self, message: Any, reply: Reply | None) -> None:
