@@ -25,7 +25,7 @@ from benchmarks.results import (
     newest,
     publish,
 )
-from benchmarks.tables import Answer, answers, summary
+from benchmarks.tables import Answer, answers, goals, summary
 from benchmarks.words import NO_DIFFERENCE
 from harness.program import PROJECT_ROOT
 
@@ -33,6 +33,7 @@ DRAFT = PROJECT_ROOT / "out" / "benchmark.json"
 PAGE = PROJECT_ROOT / "docs" / "report.html"
 RESULTS_PAGE = PROJECT_ROOT / "docs" / "results.md"
 PICTURES = PROJECT_ROOT / "docs" / "pictures"
+NUMBERS_PAGE = PROJECT_ROOT / "docs" / "reading-the-numbers.md"
 README = PROJECT_ROOT / "README.md"
 
 PICTURE_OF = {
@@ -86,6 +87,7 @@ def published(run: Run) -> dict[Path, str]:
     files[RESULTS_PAGE] = results_page(run)
     if README.exists():
         files[README] = with_results(README.read_text(), run)
+        files[NUMBERS_PAGE] = between(NUMBERS_PAGE.read_text(), "goals", markdown_table(goals(run)))
     return files
 
 

@@ -97,6 +97,55 @@ def summary(run: Run) -> Answer:
     )
 
 
+GOALS = {
+    "raw_pika": (1.5, 0.35, 1.0, 2.5),
+    "kombu_impl": (1.8, 0.25, 5, 5),
+    "celery_impl": (3.5, 0.06, 1.4, 1.4),
+}
+"""What each was to reach: one call over the floor's, the rate of 100 in flight over the floor's, and both beside
+the layer's own documentation, as times as quick and times the rate."""
+
+
+def goals(run: Run) -> Answer:
+    """What was aimed at, what the bare layer reaches, what the implementation reaches."""
+
+    def one(row: str, base: str) -> str:
+        return compared(run.entry(CALL, row), run.entry(CALL, base))
+
+    def pushed(row: str, base: str) -> str:
+        mine, others = (run.entry(IN_FLIGHT, r, window=100, prefetch=20) for r in (row, base))
+        return times(mine.rate_over(others)) if mine and others else MISSING
+
+    found = []
+    for row, (call_goal, rate_goal, quicker_goal, faster_goal) in GOALS.items():
+        bare, first = BARE[row], FIRST[row]
+        found += [
+            [row, "one call / floor", f"at most {call_goal:g}", one(bare, FLOOR), one(row, FLOOR)],
+            [
+                "",
+                "100 in flight / floor",
+                f"at least {rate_goal:g}",
+                pushed(bare, FLOOR),
+                pushed(row, FLOOR),
+            ],
+            [
+                "",
+                f"one call of {title(first)} / one call",
+                f"at least {quicker_goal:g}",
+                one(first, bare),
+                one(first, row),
+            ],
+            [
+                "",
+                f"100 in flight / {title(first)}",
+                f"at least {faster_goal:g}",
+                pushed(bare, first),
+                pushed(row, first),
+            ],
+        ]
+    return Answer("Goals", "", ["", "ratio", "goal", "bare layer", "reached"], found)
+
+
 def call(run: Run) -> Answer:
     """Latency, one call in flight."""
 

@@ -5,6 +5,7 @@ What it leaves to you: its defaults suit background jobs that may wait, and not 
 waits for; they retry for ever, verify no certificate, and declare more than is used.
 """
 
+import ssl
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,6 +74,7 @@ def open_connection(app: Any, urls: list[str], heartbeat: int) -> Any:
             connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
             # with this capability py-amqp reads before each publish, and handles what it reads there
             connection.connection.client_properties["capabilities"].pop("connection.blocked", None)
+            let_reads_time_out(connection.connection.transport)
             return connection
         except Exception as failed:
             drop(connection)
@@ -80,6 +82,22 @@ def open_connection(app: Any, urls: list[str], heartbeat: int) -> Any:
             if refusal(error):
                 break
     raise error
+
+
+def let_reads_time_out(transport: Any) -> None:
+    """Have py-amqp keep half a frame for later; by itself it asks for the rest again and again, without end.
+
+    That would hold the lock, and a caller past its deadline (C4). There is no public way.
+    """
+    receive = transport._quick_recv
+
+    def receive_or_time_out(size: int) -> Any:
+        try:
+            return receive(size)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            raise TimeoutError from None
+
+    transport._quick_recv = receive_or_time_out
 
 
 class PlainMessage(pyamqp.Message):

@@ -92,12 +92,12 @@ class FibonacciRpcClient:
 
     def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
         """See `contract.RpcClient.submit`."""
-        future = self._send(n, timeout)
-        self._turns.read_in_background()
-        return future
+        return self._send(n, timeout, in_background=True)
 
-    def _send(self, n: int, timeout: float | None) -> "Future[int]":
+    def _send(self, n: int, timeout: float | None, *, in_background: bool = False) -> "Future[int]":
         call = self._pending.add(encode_request(n), self._timeout if timeout is None else timeout)
+        if in_background:
+            self._turns.read_in_background()
         if self._lock.acquire(timeout=max(0, call.remaining)):
             try:
                 self._publish(call)
@@ -157,9 +157,7 @@ class FibonacciRpcClient:
         self._called.set()
         self._wake()
         self._turns.end()
-        for thread in (self._thread, self._counting):
-            if thread is not None:
-                self._turns.join(thread)
+        self._turns.join(self._thread, self._pending.watcher, self._counting)
 
     def __enter__(self) -> Self:
         return self
@@ -246,7 +244,8 @@ class FibonacciRpcClient:
         if refusal(error):  # no retry loop: the next call tries again
             self._called.clear()
             self._pending.fail_all(RpcAccessRefused(f"the broker refused: {describe(error)}"))
-            self._called.wait()
+            if not self._closing.is_set():  # close() sets this before `_called`
+                self._called.wait()
         else:
             self._pending.fail_sent(RpcConnectionLost(f"connection lost: {describe(error)}"))
             log.warning(

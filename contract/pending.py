@@ -90,9 +90,10 @@ class PendingCalls:
         self._was_connected = False
         self._asking = False
         self._wake_at = math.inf
-        self._changed = threading.Condition(threading.Lock())
-        self._watcher = threading.Thread(target=self._watch, name="rpc-deadlines", daemon=True)
-        self._watcher.start()
+        self._mutex = threading.Lock()
+        self._changed = threading.Condition(self._mutex)
+        self.watcher = threading.Thread(target=self._watch, name="rpc-deadlines", daemon=True)
+        self.watcher.start()
 
     def add(self, body: bytes, timeout: float) -> PendingCall:
         """Enter a call that has `timeout` seconds, and return it with its future.
@@ -110,7 +111,7 @@ class PendingCalls:
             due = now + min(FAIL_FAST_AFTER, timeout / 2)
         else:
             due = deadline - min(ASK_BEFORE_DEADLINE, timeout / 2)
-        with self._changed:
+        with self._mutex:
             if self._closed:
                 raise RpcClosed("the client is closed")
             number = self._given_out = next(self._numbers)
@@ -125,12 +126,12 @@ class PendingCalls:
 
     def unsent(self) -> list[PendingCall]:
         """The calls that wait for a connection, oldest first."""
-        with self._changed:
+        with self._mutex:
             return [call for call in self._calls.values() if not call.sent]
 
     def count(self, counter: str, amount: int = 1) -> None:
         """Add to one of the counters that `Stats` names."""
-        with self._changed:
+        with self._mutex:
             self._counters[counter] += amount
 
     @property
@@ -141,7 +142,7 @@ class PendingCalls:
     @property
     def stats(self) -> Stats:
         """C22: the counters now."""
-        with self._changed:
+        with self._mutex:
             return Stats(**self._counters, in_flight=self.in_flight)
 
     # -- how calls end ------------------------------------------------------------------------------
@@ -169,7 +170,7 @@ class PendingCalls:
 
     def connected(self) -> None:
         """Count a reconnect (C22): every connection that became ready, but the first."""
-        with self._changed:
+        with self._mutex:
             self._counters["reconnects"] += self._was_connected
             self._was_connected = True
 
@@ -183,19 +184,17 @@ class PendingCalls:
         self._fail(self._snapshot(), error, "failed")
 
     def close(self) -> None:
-        """C8: fail what is pending, refuse what comes, end the watching thread. Idempotent."""
-        with self._changed:
+        """C8: fail what is pending, refuse what comes, have the watching thread end. Idempotent."""
+        with self._mutex:
             self._closed = True
             self._changed.notify()
         self.fail_all(RpcClosed("the client was closed before the call was answered"))
-        if self._watcher.is_alive() and self._watcher is not threading.current_thread():
-            self._watcher.join()
 
     def consumers_counted(self, count: int) -> None:
         """C6: the layer's answer to `ask_for_consumers`; no connection to the broker counts as 0."""
         self._asking = False
         asked = [call for call in self._snapshot() if call.asked]
-        with self._changed:
+        with self._mutex:
             for call in asked:
                 call.asked, call.nobody = False, count == 0
                 call.due = call.deadline
@@ -222,7 +221,7 @@ class PendingCalls:
                 self._asking = True
                 self._ask_for_consumers()
             self._expire(expired)
-            with self._changed:
+            with self._mutex:
                 if self._closed:
                     return
                 self._wake_at = min((call.due for call in self._calls.values()), default=math.inf)
@@ -241,7 +240,7 @@ class PendingCalls:
 
     def _fail(self, calls: Iterable[PendingCall], error: RpcError, counter: str) -> None:
         for call in calls:
-            with self._changed:
+            with self._mutex:
                 pending = self._calls.pop(call.correlation_id, None) is not None
                 self._counters[counter] += pending
             if pending:
@@ -250,7 +249,7 @@ class PendingCalls:
 
     def _take(self, id_: str | None, counter: str) -> PendingCall | None:
         """Remove and return the call with this id; classify an id that has none."""
-        with self._changed:
+        with self._mutex:
             call = self._calls.pop(id_, None) if id_ else None
             if call is None:
                 counter = "late" if self._was_ours(id_) else "unknown"
@@ -270,14 +269,14 @@ class PendingCalls:
 
     def _on_done(self, correlation_id: str, future: "Future[int]") -> None:
         if future.cancelled():
-            with self._changed:
+            with self._mutex:
                 call = self._calls.pop(correlation_id, None)
             if call is not None:
                 # `concurrent.futures.wait` and `as_completed` hear of a cancellation only through this
                 future.set_running_or_notify_cancel()
 
     def _snapshot(self) -> list[PendingCall]:
-        with self._changed:
+        with self._mutex:
             return list(self._calls.values())
 
 

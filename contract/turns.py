@@ -38,7 +38,10 @@ class Turns:
     # -- in a caller's thread ------------------------------------------------------------------------
 
     def read_until_done(self, future: "Future[int]") -> bool:
-        """Read until a call that was just made is done, and return True; or return False at once."""
+        """Read for a call that was just made until it is done, or somebody else reads.
+
+        Returns False if it has not read at all.
+        """
         if self._needed.is_set() or not self._lock.acquire(blocking=False):
             self._asked = True
             self._needed.set()
@@ -46,7 +49,8 @@ class Turns:
         self._reader = threading.get_ident()
         future.add_done_callback(self._on_done)
         try:
-            while not future.done():
+            # when others submit, the client's own thread takes over: their callbacks are not for this one
+            while not (future.done() or self._needed.is_set()):
                 self._turn()
         except Exception as error:
             self._hand_over(error)
@@ -60,18 +64,21 @@ class Turns:
         return True
 
     def read_in_background(self) -> None:
-        """Leave it to the client's own thread to read the reply to a call that was just made."""
+        """Have the client's own thread read the reply to a call that was just made."""
         self._needed.set()
+        if self._reader is not None:
+            self._interrupt()
 
     def end(self) -> None:
         """Let no caller read from now on."""
         self._ended = True
         self._needed.set()
 
-    def join(self, thread: threading.Thread) -> None:
-        """Wait until a thread of the client's ends, unless that waits for this one: a callback may close."""
-        if threading.current_thread() is not thread and not self._mine():
-            thread.join()
+    def join(self, *threads: threading.Thread | None) -> None:
+        """Wait until the client's threads end, but not in one of them, nor in a turn: callbacks may close."""
+        if threading.current_thread() not in threads and not self._mine():
+            for thread in filter(None, threads):
+                thread.join()
 
     def _hand_over(self, error: Exception) -> None:
         self._error = error

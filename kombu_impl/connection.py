@@ -1,6 +1,7 @@
 """What kombu must be told to connect, and how a refusal is told from an outage. Used by client and server."""
 
 import socket
+import ssl
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +48,7 @@ def open_connection(urls: list[str], heartbeat: int) -> Any:
             # With this capability py-amqp reads before each publish, whichever thread that is in, and would
             # run the consumer's handler there, nested in whatever is being done.
             connection.connection.client_properties["capabilities"].pop("connection.blocked", None)
+            let_reads_time_out(connection.connection.transport)
             return connection
         except Exception as failed:
             drop(connection)
@@ -76,6 +78,22 @@ def lenient_frame_handler(connection: Any, callback: Any) -> Any:
             return handle((frame_type, channel, head + readable_properties(properties)))
 
     return on_frame
+
+
+def let_reads_time_out(transport: Any) -> None:
+    """Have py-amqp keep half a frame for later; by itself it asks for the rest again and again, without end.
+
+    That would hold the lock, and a caller past its deadline (C4). There is no public way.
+    """
+    receive = transport._quick_recv
+
+    def receive_or_time_out(size: int) -> Any:
+        try:
+            return receive(size)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            raise TimeoutError from None
+
+    transport._quick_recv = receive_or_time_out
 
 
 class PlainMessage(pyamqp.Message):

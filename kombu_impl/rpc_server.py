@@ -169,13 +169,17 @@ class FibonacciRpcServer:
         with selectors.DefaultSelector() as selector:
             selector.register(self._link.sock, selectors.EVENT_READ)
             selector.register(self._signals, selectors.EVENT_READ)
+            self._serve()  # what came with the consumer: if TLS has buffered it, no selector tells of it
             while not any(
                 key.fileobj is self._signals
                 for key, _ in selector.select(self._options.heartbeat / 4)
             ):
-                with self._lock:
-                    self._read()
-                self._workers.work()
+                self._serve()
+
+    def _serve(self) -> None:
+        with self._lock:
+            self._read()
+        self._workers.work()
 
     def _keep_up(self) -> None:
         """C16: read, and send a heartbeat, while the thread that does so at other times computes."""
@@ -183,6 +187,7 @@ class FibonacciRpcServer:
             try:
                 self._read()
             except Exception:
+                self._let_go()
                 hang_up(self._link)  # which that thread will see
             if select([self._signals], [], [], 0)[0]:
                 self._return_prefetched()
@@ -194,8 +199,12 @@ class FibonacciRpcServer:
     def _forget_connection(self) -> None:
         with self._lock:
             drop(self._connection)
-            self._workers.withdraw()
-            self._held.clear()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        # C11: the broker gives all that was held to somebody else
+        self._workers.withdraw()
+        self._held.clear()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pika
 from pika.exceptions import (
@@ -44,6 +45,12 @@ class Properties(pika.BasicProperties):
 pika.spec.props[pika.BasicProperties.INDEX] = (
     Properties  # where pika looks up what to read them with
 )
+
+
+def abort(connection: Any) -> None:
+    """Drop a connection whose broker is silent or unreadable: pika has no public way."""
+    if connection is not None and not connection.is_closed:
+        connection._adapter_disconnect_stream()
 
 
 def refusal(error: BaseException) -> BaseException | None:

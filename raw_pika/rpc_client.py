@@ -26,6 +26,7 @@ from contract.wire import CONTENT_TYPE, encode_request, queue_arguments
 from raw_pika.connection import (
     MAX_RECONNECT_DELAY,
     RECONNECT_DELAY,
+    abort,
     describe,
     parameters,
     refusal,
@@ -88,13 +89,14 @@ class FibonacciRpcClient:
 
     def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
         """See `contract.RpcClient.submit`."""
-        future = self._send(n, timeout)
-        self._turns.read_in_background()
+        future = self._send(n, timeout, in_background=True)
         self._wake()
         return future
 
-    def _send(self, n: int, timeout: float | None) -> "Future[int]":
+    def _send(self, n: int, timeout: float | None, *, in_background: bool = False) -> "Future[int]":
         call = self._pending.add(encode_request(n), self._timeout if timeout is None else timeout)
+        if in_background or self._callback_queue is None:  # connecting is not for callers
+            self._turns.read_in_background()
         self._outbox.append(call)
         return call.future
 
@@ -146,7 +148,7 @@ class FibonacciRpcClient:
         if self._thread.is_alive():
             self._loop.add_callback_threadsafe(self._disconnect)
             self._turns.end()
-            self._turns.join(self._thread)
+            self._turns.join(self._thread, self._pending.watcher)
 
     def __enter__(self) -> Self:
         return self
@@ -167,7 +169,8 @@ class FibonacciRpcClient:
                 self._turns.read()
             except Exception:  # pika met bytes that it cannot read
                 log.exception("the event loop failed")
-                self._abort()
+                self._woken = False  # the callback that does this may be lost
+                abort(self._connection)
         self._loop.close()
 
     def _turn(self) -> None:
@@ -198,8 +201,12 @@ class FibonacciRpcClient:
         self._channel = channel
         self._channel.add_on_close_callback(self._on_channel_closed)
         # somebody deleted the callback queue, so no reply would arrive any more
-        self._channel.add_on_cancel_callback(lambda _frame: self._channel.close())
+        self._channel.add_on_cancel_callback(self._on_callback_queue_deleted)
         self._declare_request_queue(self._on_request_queue_declared)
+
+    def _on_callback_queue_deleted(self, _frame: Any) -> None:
+        self._callback_queue = None  # calls wait for the next one
+        self._channel.close()
 
     def _declare_request_queue(self, callback: Any) -> None:
         # C6: by the client too, so that a request sent before the first server starts is kept for it
@@ -227,6 +234,7 @@ class FibonacciRpcClient:
             self._publish(call)
 
     def _on_channel_closed(self, _channel: Any, error: Exception) -> None:
+        self._callback_queue = None
         if self._connection.is_open:  # only the channel was closed: begin again from the start
             self._channel_error = error
             self._connection.close()
@@ -234,6 +242,7 @@ class FibonacciRpcClient:
     def _on_connection_lost(self, _connection: Any, error: Exception) -> None:
         error, self._channel_error = self._channel_error or error, None
         self._callback_queue = None
+        self._turns.read_in_background()  # connecting is not for callers
         if self._closing:
             self._closed = True
         elif refused := refusal(error):  # no retry loop: the next call tries again
@@ -266,14 +275,9 @@ class FibonacciRpcClient:
         if self._connection is None or self._connection.is_closed:
             self._closed = True
             return
-        self._loop.call_later(CLOSE_TIMEOUT, self._abort)
+        self._loop.call_later(CLOSE_TIMEOUT, lambda: abort(self._connection))
         if self._connection.is_open:
             self._connection.close()
-
-    def _abort(self) -> None:
-        # when the broker is silent or unreadable: pika has no public way to drop a connection
-        if self._connection is not None and not self._connection.is_closed:
-            self._connection._adapter_disconnect_stream()
 
 
 if __name__ == "__main__":

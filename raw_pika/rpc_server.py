@@ -25,7 +25,14 @@ from contract.programs import (
 )
 from contract.wire import CONTENT_TYPE, Reply, answer, queue_arguments
 from contract.workers import Workers
-from raw_pika.connection import MAX_RECONNECT_DELAY, RECONNECT_DELAY, describe, parameters, refusal
+from raw_pika.connection import (
+    MAX_RECONNECT_DELAY,
+    RECONNECT_DELAY,
+    abort,
+    describe,
+    parameters,
+    refusal,
+)
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +65,7 @@ class FibonacciRpcServer:
             self._connect()
             while not self._stopped:
                 with self._lock:
-                    self._loop.poll()
-                    self._loop.process_timeouts()
+                    self._turn()
                 self._workers.work()
         self._workers.close()
         self._loop.close()
@@ -110,10 +116,17 @@ class FibonacciRpcServer:
         if self._lock.acquire(blocking=False):
             try:
                 self._loop.add_callback_threadsafe(lambda: None)  # so that poll() does not wait
-                self._loop.poll()
-                self._loop.process_timeouts()
+                self._turn()
             finally:
                 self._lock.release()
+
+    def _turn(self) -> None:
+        try:
+            self._loop.poll()
+            self._loop.process_timeouts()
+        except Exception:  # pika met bytes that it cannot read
+            log.exception("the event loop failed")
+            abort(self._connection)
 
     # -- stopping (C17) --------------------------------------------------------------------------------
 
@@ -121,7 +134,7 @@ class FibonacciRpcServer:
         self._loop.remove_handler(descriptor)
         log.info("stopping: finishing what is being computed")
         self._stopping = True
-        if self._consumer_tag is not None:
+        if self._consumer_tag is not None and self._channel.is_open:
             self._channel.basic_cancel(self._consumer_tag, callback=self._on_cancelled)
         elif self._connection is not None and self._connection.is_open:
             self._connection.close()

@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 
 
 class Client(_base.Client):
-    def _send(self, n: int, timeout: float | None) -> "Future[int]":
-        return super()._send(check_n(n), timeout)
+    def _send(self, n: int, timeout: float | None, **options: bool) -> "Future[int]":
+        return super()._send(check_n(n), timeout, **options)
 
 
 class Server(_base.Server):

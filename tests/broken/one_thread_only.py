@@ -16,7 +16,7 @@ class Client(_base.Client):
         super().__init__(url, **options)
         self._owner = threading.get_ident()
 
-    def _send(self, n: int, timeout: float | None) -> "Future[int]":
+    def _send(self, n: int, timeout: float | None, **options: bool) -> "Future[int]":
         if threading.get_ident() != self._owner:
             raise RuntimeError("this client belongs to another thread")
-        return super()._send(n, timeout)
+        return super()._send(n, timeout, **options)

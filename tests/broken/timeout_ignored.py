@@ -11,5 +11,5 @@ ALSO = {"C5", "C6", "C11", "C12", "C13"}
 
 
 class Client(_base.Client):
-    def _send(self, n: int, timeout: float | None) -> "Future[int]":
-        return super()._send(n, None)
+    def _send(self, n: int, timeout: float | None, **options: bool) -> "Future[int]":
+        return super()._send(n, None, **options)
