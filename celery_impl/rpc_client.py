@@ -37,7 +37,7 @@ from contract.address import broker_urls, shown
 from contract.errors import RpcAccessRefused, RpcConnectionLost
 from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
 from contract.programs import run_client
-from contract.turns import Turns
+from contract.turns import Turns, release_if_mine
 from contract.wire import encode_request
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class FibonacciRpcClient:
         self._queue = self._app.amqp.queues[queue]
         self._pending = PendingCalls(fail_fast=fail_fast, ask_for_consumers=self._ask_for_consumers)
         self._app.backend.result_consumer.pending = self._pending
-        self._lock = threading.Lock()  # held by whoever uses the producer's connection
+        self._lock = threading.RLock()  # held by whoever uses the producer's connection
         self._producer: Any = None  # None until requests can be sent
         self._callback_queue = ""
         self._connections: list[Any] = []  # kombu's: one to consume, one to publish
@@ -98,11 +98,11 @@ class FibonacciRpcClient:
         call = self._pending.add(encode_request(n), self._timeout if timeout is None else timeout)
         if in_background:
             self._turns.read_in_background()
-        if self._lock.acquire(timeout=max(0, call.remaining)):
-            try:
+        try:  # before the lock is taken: Ctrl-C may come right after
+            if self._lock.acquire(timeout=max(0.0, call.remaining)):
                 self._publish(call)
-            finally:
-                self._lock.release()
+        finally:
+            release_if_mine(self._lock)
         return call.future
 
     def _publish(self, call: PendingCall) -> None:
@@ -173,6 +173,7 @@ class FibonacciRpcClient:
     # -- in the client's own thread ------------------------------------------------------------------
 
     def _run(self) -> None:
+        self._turns.begin()
         while not self._closing.is_set():
             try:
                 self._connect()

@@ -4,10 +4,13 @@ Whoever waits may as well read. A caller that leaves this to another thread has 
 longer than to read the reply. This is the leader/followers pattern, with one standing follower.
 """
 
+import signal
 import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
+from types import CodeType
 
 from contract.pending import PendingCalls
 
@@ -27,40 +30,44 @@ class Turns:
         self._pending = pending
         self._turn = turn
         self._interrupt = interrupt
-        self._lock = threading.Lock()  # held by the thread that reads
-        self._lock.acquire()
+        self._lock = threading.RLock()  # held by the thread that reads
         self._reader: int | None = None  # that thread's identity, where it is a caller's
         self._asked = False  # a caller would have read
-        self._needed = threading.Event()  # the client's own thread has to read
+        self._needed = Flag()  # the client's own thread has to read
+        self._needed.set()
         self._error: Exception | None = None  # what ended a caller's turn
         self._ended = False
 
     # -- in a caller's thread ------------------------------------------------------------------------
 
     def read_until_done(self, future: "Future[int]") -> bool:
-        """Read for a call that was just made until it is done, or somebody else reads.
+        """Read for a call that was just made until it is done, or the client's own thread has to.
 
         Returns False if it has not read at all.
         """
-        if self._needed.is_set() or not self._lock.acquire(blocking=False):
-            self._asked = True
-            self._needed.set()
-            return False
-        self._reader = threading.get_ident()
-        future.add_done_callback(self._on_done)
-        try:
+        try:  # before the lock is taken: Ctrl-C may come right after
+            if self._mine() or self._needed.is_set() or not self._lock.acquire(blocking=False):
+                self._asked = True
+                self._needed.set()
+                return False
+            self._reader = threading.get_ident()
+            future.add_done_callback(self._on_done)
             # when others submit, the client's own thread takes over: their callbacks are not for this one
             while not (future.done() or self._needed.is_set()):
                 self._turn()
-        except Exception as error:
-            self._hand_over(error)
-        except BaseException as error:  # Ctrl-C
-            if not was_waiting(error):  # then half a frame may have been read
-                self._hand_over(ConnectionAbortedError(f"reading was ended by {error!r}"))
-            raise
+        except BaseException as error:
+            if not self._mine() or was_waiting(error):
+                raise
+            # in the middle of things: the connection cannot be used any more
+            self._error = ConnectionAbortedError(f"reading was ended by {error!r}")
+            self._needed.set()
+            if not isinstance(error, Exception) or is_from_handler(error):
+                raise
+            self._error = error
         finally:
-            self._reader = None
-            self._lock.release()
+            if self._mine():
+                self._reader = None
+            release_if_mine(self._lock)
         return True
 
     def read_in_background(self) -> None:
@@ -80,10 +87,6 @@ class Turns:
             for thread in filter(None, threads):
                 thread.join()
 
-    def _hand_over(self, error: Exception) -> None:
-        self._error = error
-        self._needed.set()
-
     def _mine(self) -> bool:
         return self._reader == threading.get_ident()
 
@@ -92,6 +95,10 @@ class Turns:
             self._interrupt()
 
     # -- in the client's own thread ------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Take the turn, before anything else."""
+        self._lock.acquire()
 
     def read(self) -> None:
         """Take one turn; and then let callers take theirs, if that is wanted and no reply is awaited.
@@ -111,7 +118,57 @@ class Turns:
                 raise error
 
 
+class Flag:
+    """A `threading.Event` that Ctrl-C cannot break: that one holds a lock while it runs Python code."""
+
+    def __init__(self) -> None:
+        self._unset = threading.Lock()
+        self._unset.acquire()
+
+    def is_set(self) -> bool:
+        """Whether it is set."""
+        return not self._unset.locked()
+
+    def set(self) -> None:
+        """Set it."""
+        with suppress(RuntimeError):  # it was set
+            self._unset.release()
+
+    def clear(self) -> None:
+        """Unset it."""
+        self._unset.acquire(blocking=False)
+
+    def wait(self, timeout: float) -> None:
+        """Wait until it is set, for so many seconds."""
+        if self._unset.acquire(timeout=timeout):
+            self.set()
+
+
+def release_if_mine(lock: "threading.RLock") -> None:
+    """Release a lock, if this thread holds it."""
+    with suppress(RuntimeError):
+        lock.release()
+
+
+def is_from_handler(error: BaseException) -> bool:
+    """Whether it is Ctrl-C, or what another signal's handler raised."""
+    return not isinstance(error, Exception) or handler_frame(error) is not None
+
+
 def was_waiting(error: BaseException) -> bool:
-    """Whether an exception from a signal's handler came while a turn waited for something to arrive."""
-    [*_, (frame, _)] = traceback.walk_tb(error.__traceback__)
-    return frame.f_code.co_name in ("poll", "select")
+    """Whether a signal's handler raised this while a turn waited for something to arrive."""
+    before = frames(error)[: handler_frame(error)]
+    return is_from_handler(error) and before[-1].co_name in ("poll", "select")
+
+
+def handler_frame(error: BaseException) -> int | None:
+    """Return at which of a traceback's frames a signal's handler was called, if one written in Python was."""
+    handlers = [
+        getattr(signal.getsignal(each), "__code__", None) for each in signal.valid_signals()
+    ]
+    return next((i for i, code in enumerate(frames(error)) if code in handlers), None)
+
+
+def frames(error: BaseException) -> list[CodeType]:
+    """Return the code of a traceback's frames, outermost first."""
+    return [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]

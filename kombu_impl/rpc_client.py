@@ -22,7 +22,7 @@ from contract.address import broker_urls, shown
 from contract.errors import RpcAccessRefused, RpcConnectionLost
 from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
 from contract.programs import run_client
-from contract.turns import Turns
+from contract.turns import Turns, release_if_mine
 from contract.wire import CONTENT_TYPE, encode_request, queue_arguments
 from kombu_impl.connection import (
     MAX_RECONNECT_DELAY,
@@ -57,7 +57,7 @@ class FibonacciRpcClient:
         self._heartbeat = heartbeat
         self._timeout = check_timeout(timeout)
         self._pending = PendingCalls(fail_fast=fail_fast, ask_for_consumers=self._ask_for_consumers)
-        self._lock = threading.Lock()  # held by whoever uses the connection
+        self._lock = threading.RLock()  # held by whoever uses the connection
         self._link: Any = None  # py-amqp's connection, below kombu's
         self._producer: Any = None  # None until requests can be sent
         self._callback_queue = ""
@@ -90,11 +90,11 @@ class FibonacciRpcClient:
         call = self._pending.add(encode_request(n), self._timeout if timeout is None else timeout)
         if in_background:
             self._turns.read_in_background()
-        if self._lock.acquire(timeout=max(0.0, call.remaining)):
-            try:
+        try:  # before the lock is taken: Ctrl-C may come right after
+            if self._lock.acquire(timeout=max(0.0, call.remaining)):
                 self._publish(call)
-            finally:
-                self._lock.release()
+        finally:
+            release_if_mine(self._lock)
         return call.future
 
     def _publish(self, call: PendingCall) -> None:
@@ -159,6 +159,7 @@ class FibonacciRpcClient:
     # -- the client's own thread: connects, reads, connects again ------------------------------------
 
     def _run(self) -> None:
+        self._turns.begin()
         while not self._closing.is_set():
             connection: Any = None
             try:

@@ -50,7 +50,7 @@ pika.spec.props[pika.BasicProperties.INDEX] = (
 def abort(connection: Any) -> None:
     """Drop a connection whose broker is silent or unreadable: pika has no public way."""
     if connection is not None and not connection.is_closed:
-        connection._adapter_disconnect_stream()
+        connection._terminate_stream(ConnectionAbortedError("given up"))
 
 
 def refusal(error: BaseException) -> BaseException | None:

@@ -104,7 +104,11 @@ class FibonacciRpcClient:
         # once for all that is put meanwhile: a fifth more calls/s with 100 in flight
         if not self._woken:
             self._woken = True
-            self._loop.add_callback_threadsafe(self._on_wake)
+            try:
+                self._loop.add_callback_threadsafe(self._on_wake)
+            except BaseException:  # Ctrl-C: else nothing would ever unset it
+                self._woken = False
+                raise
 
     def _on_wake(self) -> None:
         self._woken = False
@@ -164,6 +168,7 @@ class FibonacciRpcClient:
     # -- in the thread that turns the loop: each step of setting up is the callback of the one before --
 
     def _run(self) -> None:
+        self._turns.begin()
         while not self._closed:
             try:
                 self._turns.read()

@@ -27,7 +27,7 @@ from harness.broker import PrivateBroker
 from harness.frames import FrameFilter
 from harness.functions import logged_calls
 from harness.program import PROJECT_ROOT
-from harness.proxy import Direction, Proxy
+from harness.proxy import Direction, Proxy, Way
 from tests.load import LATE, Load
 from tests.waiting import wait_until
 
@@ -187,6 +187,36 @@ def answered(client: RpcClient, n: int) -> int:
         except RpcConnectionLost:
             continue
     raise AssertionError("three connections lost")
+
+
+def test_half_a_frame(serve: Serve, connect: Connect, proxy: Proxy) -> None:
+    """C4: a broker that goes silent within a frame holds nobody past a deadline; a new connection works."""
+    serve()
+    client = connect(proxy.url)
+    assert [client.call(10), client.call(10)] == [
+        55,
+        55,
+    ]  # who has called before may read for itself
+    allowed = 20  # bytes, of the next frame
+
+    def first_bytes(_: object, way: Way, data: bytes) -> bytes:
+        nonlocal allowed
+        if way == "to_broker":
+            return data
+        passed, allowed = data[:allowed], max(0, allowed - len(data))
+        return passed
+
+    proxy.filter = first_bytes
+    begun = time.monotonic()
+    for _ in range(2):
+        with pytest.raises(RpcTimeout):
+            client.call(11, timeout=0.5)
+        assert isinstance(client.submit(12, timeout=0.5).exception(), RpcTimeout)
+    assert time.monotonic() - begun < 2.0 + LATE
+    proxy.filter = None
+    proxy.cut()
+    wait_until(lambda: client.stats.reconnects == 1, "the client to be back", 30)
+    assert client.call(13, timeout=30) == 233
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
