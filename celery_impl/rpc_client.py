@@ -37,7 +37,7 @@ from contract.address import broker_urls, shown
 from contract.errors import RpcAccessRefused, RpcConnectionLost
 from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
 from contract.programs import run_client
-from contract.turns import Turns, release_if_mine
+from contract.turns import Turns
 from contract.wire import encode_request
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,10 @@ class FibonacciRpcClient:
             if self._lock.acquire(timeout=max(0.0, call.remaining)):
                 self._publish(call)
         finally:
-            release_if_mine(self._lock)
+            try:  # noqa: SIM105, a call of Python's own might be ended by Ctrl-C
+                self._lock.release()
+            except RuntimeError:  # it is another thread's
+                pass
         return call.future
 
     def _publish(self, call: PendingCall) -> None:

@@ -45,18 +45,23 @@ class Turns:
 
         Returns False if it has not read at all.
         """
+        me = threading.get_ident()
         try:  # before the lock is taken: Ctrl-C may come right after
-            if self._mine() or self._needed.is_set() or not self._lock.acquire(blocking=False):
+            if (
+                self._reader == me
+                or self._needed.is_set()
+                or not self._lock.acquire(blocking=False)
+            ):
                 self._asked = True
                 self._needed.set()
                 return False
-            self._reader = threading.get_ident()
+            self._reader = me
             future.add_done_callback(self._on_done)
             # when others submit, the client's own thread takes over: their callbacks are not for this one
             while not (future.done() or self._needed.is_set()):
                 self._turn()
         except BaseException as error:
-            if not self._mine() or was_waiting(error):
+            if self._reader != me or was_waiting(error):
                 raise
             # in the middle of things: the connection cannot be used any more
             self._error = ConnectionAbortedError(f"reading was ended by {error!r}")
@@ -64,10 +69,13 @@ class Turns:
             if not isinstance(error, Exception) or is_from_handler(error):
                 raise
             self._error = error
-        finally:
-            if self._mine():
+        finally:  # which calls no function of Python's before the lock is released: Ctrl-C might end it
+            if self._reader == me:
                 self._reader = None
-            release_if_mine(self._lock)
+            try:  # noqa: SIM105
+                self._lock.release()
+            except RuntimeError:  # it is another thread's
+                pass
         return True
 
     def read_in_background(self) -> None:
@@ -142,12 +150,6 @@ class Flag:
         """Wait until it is set, for so many seconds."""
         if self._unset.acquire(timeout=timeout):
             self.set()
-
-
-def release_if_mine(lock: "threading.RLock") -> None:
-    """Release a lock, if this thread holds it."""
-    with suppress(RuntimeError):
-        lock.release()
 
 
 def is_from_handler(error: BaseException) -> bool:

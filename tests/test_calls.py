@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from contract import (
     InvalidRequest,
     RpcClient,
     RpcClosed,
+    RpcConnectionLost,
     RpcError,
     RpcServerUnavailable,
     RpcTimeout,
@@ -28,7 +30,7 @@ from contract import (
 )
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
-from tests.waiting import take_request, wait_until
+from tests.waiting import idle, take_request, wait_until
 
 LATE = 1.5  # seconds: how late a deadline may be noticed when other work keeps the machine busy
 
@@ -324,6 +326,36 @@ def test_interrupted_wait(serve: Serve, client: RpcClient) -> None:
         interrupting.join()
         assert client.stats.in_flight == 0
     assert client.call(2, timeout=20) == 2
+
+
+def test_interrupted_at_any_moment(serve: Serve, client: RpcClient) -> None:
+    """C7: wherever Ctrl-C meets a caller, the client goes on, and closes."""
+    serve()
+    assert client.call(1, timeout=20) == 1
+    rng = random.Random(1)
+    ready = threading.Semaphore(0)
+    caller = threading.get_ident()
+    interrupts = 60
+
+    def interrupt() -> None:
+        for _ in range(interrupts):
+            ready.acquire()
+            idle(rng.uniform(0.0, 0.004))
+            signal.pthread_kill(caller, signal.SIGINT)
+
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    for _ in range(interrupts):
+        try:
+            ready.release()
+            while True:
+                with suppress(RpcConnectionLost):
+                    client.call(1, timeout=20)
+        except KeyboardInterrupt:
+            pass
+    interrupting.join()
+    assert client.call(10, timeout=30) == 55
+    client.close()
 
 
 def test_close_fails_what_is_pending(client: RpcClient) -> None:
