@@ -291,12 +291,15 @@ def test_published_files_depend_on_the_data_alone(
     readme = tmp_path / "README.md"
     markers = [f"<!-- {n}:{w} -->" for n in ("picture", "results") for w in ("begin", "end")]
     readme.write_text("\n".join(["before", *markers, "after"]))
+    numbers_page = tmp_path / "reading-the-numbers.md"
+    numbers_page.write_text("<!-- goals:begin -->\n<!-- goals:end -->\n")
     monkeypatch.setattr("benchmarks.results.RESULTS", tmp_path / "results")
     monkeypatch.setattr(report, "PROJECT_ROOT", tmp_path)
     monkeypatch.setattr(report, "PAGE", tmp_path / "docs" / "report.html")
     monkeypatch.setattr(report, "RESULTS_PAGE", tmp_path / "docs" / "results.md")
     monkeypatch.setattr(report, "PICTURES", tmp_path / "docs" / "pictures")
     monkeypatch.setattr(report, "README", readme)
+    monkeypatch.setattr(report, "NUMBERS_PAGE", numbers_page)
     assert report.main(["--check"]) == 1  # nothing is published yet
     assert report.main(["--publish", str(draft)]) == 0
     assert report.main(["--check"]) == 0

@@ -20,3 +20,7 @@ class Server(_base.Server):
     def _on_request(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
         channel.basic_ack(method.delivery_tag)
         super()._on_request(Acknowledged(channel), method, properties, body)
+
+    def _compute(self, *arguments: Any) -> None:
+        self._keep_up()  # which sends the acknowledgement
+        super()._compute(*arguments)
