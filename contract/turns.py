@@ -32,6 +32,7 @@ class Turns:
         self._interrupt = interrupt
         self._lock = threading.RLock()  # held by the thread that reads
         self._reader: int | None = None  # that thread's identity, where it is a caller's
+        self._own: int | None = None  # the identity of the client's own
         self._asked = False  # a caller would have read
         self._needed = Flag()  # the client's own thread has to read
         self._needed.set()
@@ -46,12 +47,13 @@ class Turns:
         Returns False if it has not read at all.
         """
         me = threading.get_ident()
+        if me in (
+            self._own,
+            self._reader,
+        ):  # a callback that a turn has called: nobody reads till it ends
+            return False
         try:  # before the lock is taken: Ctrl-C may come right after
-            if (
-                self._reader == me
-                or self._needed.is_set()
-                or not self._lock.acquire(blocking=False)
-            ):
+            if self._needed.is_set() or not self._lock.acquire(blocking=False):
                 self._asked = True
                 self._needed.set()
                 return False
@@ -106,6 +108,7 @@ class Turns:
 
     def begin(self) -> None:
         """Take the turn, before anything else."""
+        self._own = threading.get_ident()
         self._lock.acquire()
 
     def read(self) -> None:

@@ -152,6 +152,27 @@ def test_submit_from_a_callback(serve: Serve, client: RpcClient) -> None:
     assert second.result(timeout=20) == fib(55)
 
 
+def test_call_from_a_callback(serve: Serve, client: RpcClient) -> None:
+    """C3: a callback that waits, which it should not, ends at its deadline, and spoils nothing."""
+    serve(prefetch=10)
+    assert client.call(1) == 1
+    ends: list[object] = []
+
+    def wait_in_callback(_: "Future[int]") -> None:
+        try:
+            ends.append(client.call(10, timeout=0.4))
+        except RpcTimeout as error:
+            ends.append(error)
+
+    for _ in range(3):
+        client.submit(2).add_done_callback(wait_in_callback)
+    wait_until(lambda: len(ends) == 3, "the callbacks to end")
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(client.call, range(80))) == [fib(n) for n in range(80)]
+    assert client.call(10) == 55
+    assert client.stats.reconnects == 0
+
+
 # -- C4, C5, C6 -----------------------------------------------------------------------------------------
 
 
