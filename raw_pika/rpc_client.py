@@ -100,19 +100,6 @@ class FibonacciRpcClient:
         self._outbox.append(call)
         return call.future
 
-    def _wake(self) -> None:
-        # once for all that is put meanwhile: a fifth more calls/s with 100 in flight
-        if not self._woken:
-            self._woken = True
-            try:
-                self._loop.add_callback_threadsafe(self._on_wake)
-            except BaseException:  # Ctrl-C: else nothing would ever unset it
-                self._woken = False
-                raise
-
-    def _on_wake(self) -> None:
-        self._woken = False
-
     def _publish(self, call: PendingCall) -> None:
         if call.sent or call.future.done():
             return
@@ -183,6 +170,19 @@ class FibonacciRpcClient:
             self._publish(self._outbox.popleft())
         self._loop.poll()
         self._loop.process_timeouts()
+
+    def _wake(self) -> None:
+        # once for all that is put meanwhile: a fifth more calls/s with 100 in flight
+        if not self._woken:
+            self._woken = True
+            try:
+                self._loop.add_callback_threadsafe(self._on_wake)
+            except BaseException:  # Ctrl-C: else nothing would ever unset it
+                self._woken = False
+                raise
+
+    def _on_wake(self) -> None:
+        self._woken = False
 
     def _connect(self) -> None:
         self._connecting = True
