@@ -164,9 +164,11 @@ def readable_properties(encoded: bytes) -> bytes:
 def is_text(value: bytes | str) -> bool:
     """Whether this is text, or bytes that are UTF-8, as AMQP wants all text to be."""
     try:
-        return isinstance(value, str) or bool(value.decode()) or not value
+        if isinstance(value, bytes):
+            value.decode()
     except UnicodeDecodeError:
         return False
+    return True
 
 
 def is_json(content_type: object) -> bool:

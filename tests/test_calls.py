@@ -354,7 +354,8 @@ def test_interrupted_at_any_moment(serve: Serve, client: RpcClient) -> None:
     serve()
     assert client.call(1, timeout=20) == 1
     rng = random.Random(1)
-    ready = threading.Semaphore(0)
+    ready, caught = threading.Semaphore(0), threading.Semaphore(0)
+    over = threading.Event()
     caller = threading.get_ident()
     interrupts = 60
 
@@ -362,18 +363,23 @@ def test_interrupted_at_any_moment(serve: Serve, client: RpcClient) -> None:
         for _ in range(interrupts):
             ready.acquire()
             idle(rng.uniform(0.0, 0.004))
-            signal.pthread_kill(caller, signal.SIGINT)
+            while not over.is_set():
+                signal.pthread_kill(caller, signal.SIGINT)
+                if caught.acquire(timeout=10):  # Python swallows one that meets a finaliser
+                    break
 
-    interrupting = threading.Thread(target=interrupt)
+    interrupting = threading.Thread(target=interrupt, daemon=True)
     interrupting.start()
-    for _ in range(interrupts):
-        try:
-            ready.release()
-            while True:
-                with suppress(RpcConnectionLost):
-                    client.call(1, timeout=20)
-        except KeyboardInterrupt:
-            pass
+    try:
+        for _ in range(interrupts):
+            with suppress(KeyboardInterrupt):
+                ready.release()
+                while True:
+                    with suppress(RpcConnectionLost):
+                        client.call(1, timeout=20)
+            caught.release()
+    finally:
+        over.set()
     interrupting.join()
     assert client.call(10, timeout=30) == 55
     client.close()
