@@ -23,3 +23,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if path:
         worker = hasattr(config, "workerinput")
         config.pluginmanager.register(Recorder(path, Path(__file__).parent, write=not worker))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest and mostly waits, so that the workers of pytest-xdist end together."""
+    items.sort(key=lambda item: item.path.name != "test_suite_catches.py")
