@@ -47,10 +47,7 @@ class Turns:
         Returns False if it has not read at all.
         """
         me = threading.get_ident()
-        if me in (
-            self._own,
-            self._reader,
-        ):  # a callback that a turn has called: nobody reads till it ends
+        if me in (self._own, self._reader):  # in a callback of a turn's: nobody reads till it ends
             return False
         try:  # before the lock is taken: Ctrl-C may come right after
             if self._needed.is_set() or not self._lock.acquire(blocking=False):
