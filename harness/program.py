@@ -33,7 +33,7 @@ class Program:
         command: Sequence[str | Path],
         *,
         ready: str | None = None,
-        start_timeout: float = 30.0,
+        start_timeout: float = 60.0,
         env: Mapping[str, str] | None = None,
         cwd: Path | str | None = None,
     ) -> None:

@@ -12,7 +12,7 @@ READY = r"^ \[x\] Awaiting RPC requests"
 class ServerProcess(Program):
     """Run `python -m <package>.rpc_server` until the end of the `with` block.
 
-    Entering waits up to 30 seconds for the ready line; RuntimeError, with what the server wrote,
+    Entering waits up to 60 seconds for the ready line; RuntimeError, with what the server wrote,
     when it does not come. Leaving kills what is left of the server; `terminate` stops it politely.
     """
 

@@ -309,8 +309,8 @@ def test_call_during_an_outage(
     """C12: a call made while the broker is away waits for it until its own deadline."""
     server = serve()
     assert client.call(10) == 55
-    private_broker.stop_app()
     try:
+        private_broker.stop_app()
         with pytest.raises(RpcTimeout):
             client.call(11, timeout=1.5)
         waiting = client.submit(12, timeout=50)

@@ -33,8 +33,6 @@ from harness.proxy import Direction, Proxy
 from harness.server import ServerProcess
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(60)
-
 FAKE_SERVER = """
 import argparse, os, signal, subprocess, sys, time
 parser = argparse.ArgumentParser()

@@ -42,7 +42,7 @@ def none_grew(now: dict[str, int], before: dict[str, int]) -> bool:
 # -- C21 -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_timed_out_calls_leave_nothing(
     client: RpcClient, queue: str, channel: Any, private_broker: PrivateBroker
 ) -> None:
@@ -76,7 +76,7 @@ def test_timed_out_calls_leave_nothing(
     wait_until(lambda: depth() == 0, "the queue to be empty")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_opening_and_closing_leaves_nothing(
     backend: str, serve: Serve, url: str, queue: str, private_broker: PrivateBroker
 ) -> None:
@@ -95,7 +95,7 @@ def test_opening_and_closing_leaves_nothing(
     wait_until(lambda: private_broker.counts() == before_in_broker, f"{before_in_broker}", 30)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_reconnecting_leaves_nothing(
     serve: Serve, connect: Connect, url: str, private_broker: PrivateBroker
 ) -> None:
@@ -197,7 +197,7 @@ def test_request_queue(
     assert len(names - before) == 2, names - before  # this one, and the client's
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_delivery_limit(
     serve: Serve, connect: Connect, queue: str, private_broker: PrivateBroker, tmp_path: Any
 ) -> None:

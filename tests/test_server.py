@@ -121,8 +121,8 @@ def test_stop_when_idle(serve: Serve) -> None:
 def test_stop_without_a_broker(serve: Serve, private_broker: PrivateBroker) -> None:
     """C17: a server whose broker is away exits 0 too."""
     server = serve()
-    private_broker.stop_app()
     try:
+        private_broker.stop_app()
         server.wait_for_output("next attempt in")
         assert server.terminate(20) == 0
     finally:

@@ -37,10 +37,11 @@ def run_suite(path: Path, *arguments: str, timeout: float = 600.0) -> Any:
     """Run the suite in a process of its own, with a broker of its own, and return what it recorded."""
     # What is broken leaks, and would fail the test that runs when the garbage collector finds out.
     quiet = ["-p", "no:unraisableexception", "-p", "no:threadexception"]
-    run = [sys.executable, "-m", "pytest", *quiet, "-p", "no:cacheprovider", "--tb=line"]
+    # and hangs: that is found out sooner than on a machine where a good one may be slow
+    options = [*quiet, "-p", "no:cacheprovider", "--tb=line", "--timeout=60"]
     environment = {name: value for name, value in os.environ.items() if name != "AMQP_URL"}
     done = subprocess.run(
-        [*run, "--conformance-json", str(path), *arguments],
+        [sys.executable, "-m", "pytest", *options, "--conformance-json", str(path), *arguments],
         cwd=ROOT,
         env=environment,
         check=False,
