@@ -37,7 +37,7 @@ bench: setup ## measure everything (five minutes), and write out/report.html
 	$(PY) -m pytest --benchmark $(ARGS)
 
 soak: setup ## the long tests, which `make test` leaves out
-	$(PY) -m pytest -m soak --timeout=3600 $(ARGS)
+	$(PY) -m pytest -m soak --timeout=3600 --capture=no $(ARGS)
 
 report: venv ## make tables, pictures and page anew from saved data, and the excerpts in the documents
 	$(PY) -m benchmarks.report $(ARGS)

@@ -6,16 +6,18 @@ waits for; they retry for ever, verify no certificate, and declare more than is 
 """
 
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from amqp.method_framing import frame_handler
 from celery import Celery
+from celery.loaders.app import AppLoader
 from kombu import Queue
 from kombu.transport import pyamqp
 
-from contract.refusals import REPLY_CODES, is_tls_refusal
+from contract.refusals import is_refusal, is_tls_refusal
 from contract.wire import queue_arguments, readable_properties
 
 TASK = "fibonacci"
@@ -29,9 +31,28 @@ MAX_RECONNECT_DELAY = 2.0
 CONTENT_HEADER = 2  # the type of the frame that carries a message's properties
 
 
+class Loader(AppLoader):
+    """Celery's loader, which here reads no `$CELERY_CONFIG_MODULE`: that is another application's."""
+
+    def read_configuration(self, env: str = "") -> dict[str, Any]:
+        """Return no settings but ours."""
+        return {}
+
+
+class App(Celery):
+    """An application that keeps its settings: `$CELERY_BROKER_URL` and the like would overrule them."""
+
+    backend_cls = "celery_impl.results:RpcBackend"
+
+    def _connection(self, url: str | None, **options: Any) -> Any:
+        # what names no broker itself is never connected
+        ours = url is not None and url.startswith(("amqp:", "amqps:"))
+        return super()._connection(url if ours else "amqp://", **options)  # type: ignore[misc]
+
+
 def make_app(queue: str, queue_type: str, heartbeat: int) -> Any:
     """Return a Celery application of its own, with one task queue. It connects to nothing."""
-    app = Celery("celery_impl", set_as_current=False, fixups=[])
+    app = App("celery_impl", set_as_current=False, fixups=[], loader=Loader)
     app.conf.update(
         accept_content=["json"],  # C20: neither pickle nor anything else
         result_accept_content=["json"],
@@ -43,7 +64,6 @@ def make_app(queue: str, queue_type: str, heartbeat: int) -> Any:
         task_create_missing_queues=False,
         task_default_delivery_mode="transient",  # no request outlives its caller
         task_acks_late=True,  # C11, C14
-        result_backend="celery_impl.results:RpcBackend",
         result_backend_thread_safe=True,  # one backend, not one for each thread
         broker_heartbeat=heartbeat,
         broker_connection_timeout=CONNECT_TIMEOUT,
@@ -59,8 +79,12 @@ def make_app(queue: str, queue_type: str, heartbeat: int) -> Any:
     return app
 
 
-def open_connection(app: Any, urls: list[str], heartbeat: int) -> Any:
-    """Return a connection to the first of these brokers that answers.
+def open_connection(
+    app: Any, urls: list[str], heartbeat: int, given_up: Callable[[], bool] = lambda: False
+) -> Any:
+    """Return a connection to the first of these brokers that answers; no other is tried when `given_up`.
+
+    Its `opened` is that broker's address.
 
     Raises:
         Exception: the last broker's error, or a refusal at once. They have no type in common.
@@ -68,6 +92,8 @@ def open_connection(app: Any, urls: list[str], heartbeat: int) -> Any:
     error: Exception = OSError("no address to connect to")
     # not kombu's own failover: it would check every broker's certificate for the first host's name
     for url in urls:
+        if given_up():
+            raise error
         connection = app.connection_for_write(url, heartbeat=heartbeat, ssl=tls_options(url))
         try:
             # connect() would try twice, two seconds apart
@@ -75,6 +101,7 @@ def open_connection(app: Any, urls: list[str], heartbeat: int) -> Any:
             # with this capability py-amqp reads before each publish, and handles what it reads there
             connection.connection.client_properties["capabilities"].pop("connection.blocked", None)
             let_reads_time_out(connection.connection.transport)
+            connection.opened = url
             return connection
         except Exception as failed:
             drop(connection)
@@ -143,9 +170,9 @@ def drop(connection: Any) -> None:
         connection.collect(socket_timeout=0)
 
 
-def refusal(error: BaseException) -> bool:
+def refusal(error: BaseException, in_use: bool = False) -> bool:
     """Whether an error says that the broker, or we, refuse: trying again would not help."""
-    return is_tls_refusal(error) or getattr(error, "reply_code", None) in REPLY_CODES
+    return is_tls_refusal(error) or is_refusal(getattr(error, "reply_code", None), in_use)
 
 
 def describe(error: BaseException) -> str:

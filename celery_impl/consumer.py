@@ -9,7 +9,6 @@ loop happens to wake up; a lost connection is tried again after 2, 4, 6, ... sec
 import json
 import logging
 import math
-import select
 import socket
 import threading
 import time
@@ -39,7 +38,7 @@ from celery_impl.app import (
 from contract.address import shown
 from contract.errors import InvalidRequest
 from contract.fibonacci import check_n
-from contract.programs import EXIT_REFUSED, READY_LINE, ServerOptions
+from contract.programs import EXIT_REFUSED, ServerOptions, asked_to_stop, say_ready
 from contract.wire import CONTENT_TYPE, MAX_BODY, is_json, message_of
 
 log = logging.getLogger(__name__)
@@ -69,6 +68,7 @@ class RpcConsumer(Consumer):
         self._signals = signals
         self._delay = RECONNECT_DELAY
         self._stopping = False
+        self._in_use = False  # the connection
         self._producer: Any = None
         self._outbox: deque[tuple[Any, Callable[[], object]]] = deque()
         self.app.backend.send_reply = self._send_reply
@@ -179,7 +179,8 @@ class RpcConsumer(Consumer):
         """Say that the queue is being consumed."""
         self._delay = RECONNECT_DELAY
         self.hub.call_soon(drain, self.connection.connection)  # what came with the consumer
-        print(READY_LINE, flush=True)
+        say_ready()
+        self._in_use = True
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Drop a lost connection, and wait before the next attempt."""
@@ -188,7 +189,8 @@ class RpcConsumer(Consumer):
         self._pause(exc)
 
     def _pause(self, error: Exception) -> None:
-        if refusal(error):
+        in_use, self._in_use = self._in_use, False
+        if refusal(error, in_use):
             log.error("the broker refused: %s", describe(error))
             raise WorkerShutdown(EXIT_REFUSED)
         if self._stopping:
@@ -199,7 +201,7 @@ class RpcConsumer(Consumer):
             describe(error),
             self._delay,
         )
-        if select.select([self._signals], [], [], self._delay)[0]:
+        if asked_to_stop(self._signals, self._delay):
             raise WorkerShutdown(0)
         self._delay = min(2 * self._delay, MAX_RECONNECT_DELAY)
 

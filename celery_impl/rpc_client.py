@@ -6,7 +6,6 @@ task, are kept for ever if nobody forgets them, and stay away after a lost conne
 resolve futures, and both connections are rebuilt when one is lost.
 """
 
-import json
 import logging
 import selectors
 import socket
@@ -38,7 +37,9 @@ from contract.errors import RpcAccessRefused, RpcConnectionLost
 from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
 from contract.programs import run_client
 from contract.turns import Turns
-from contract.wire import encode_request
+from contract.wire import CONTENT_TYPE, check_heartbeat, check_queue, encode_request
+
+LOCK_TIMEOUT = 0.02  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +58,9 @@ class FibonacciRpcClient:
         queue_type: str = "classic",
     ) -> None:
         self._urls = broker_urls(url)
-        self._heartbeat = heartbeat
+        self._heartbeat = check_heartbeat(heartbeat)
         self._timeout = check_timeout(timeout)
-        self._app = make_app(queue, queue_type, heartbeat)
+        self._app = make_app(check_queue(queue), queue_type, heartbeat)
         self._queue = self._app.amqp.queues[queue]
         self._pending = PendingCalls(fail_fast=fail_fast, ask_for_consumers=self._ask_for_consumers)
         self._app.backend.result_consumer.pending = self._pending
@@ -86,7 +87,7 @@ class FibonacciRpcClient:
         future = self._send(n, timeout)
         try:
             self._turns.read_until_done(future)
-            return future.result()  # always ends: its deadline is watched
+            return self._pending.wait_for(future)
         finally:
             future.cancel()  # C7: for a wait that Ctrl-C cut short
 
@@ -130,7 +131,7 @@ class FibonacciRpcClient:
         message = amqp.create_task_message(
             call.correlation_id,
             TASK,
-            (json.loads(call.body),),
+            (),
             reply_to=self._callback_queue,
             argsrepr="",
             kwargsrepr="",
@@ -140,7 +141,10 @@ class FibonacciRpcClient:
         amqp.send_task_message(
             self._producer,
             TASK,
-            message._replace(headers=headers),
+            # encoded already: kombu's encoder would fail at a nesting that ours has passed
+            message._replace(headers=headers, body=b"[[%s], {}, {}]" % call.body),
+            content_type=CONTENT_TYPE,
+            content_encoding="utf-8",
             queue=self._queue,
             declare=[],
             # C5: not Celery's `expires`, a time of day that a worker compares with its own clock
@@ -160,7 +164,8 @@ class FibonacciRpcClient:
         self._called.set()
         self._wake()
         self._turns.end()
-        self._turns.join(self._thread, self._pending.watcher, self._counting)
+        self._turns.join(self._thread, self._pending.watcher)
+        self._turns.join(self._counting)  # which the watcher may have begun meanwhile
 
     def __enter__(self) -> Self:
         return self
@@ -178,11 +183,13 @@ class FibonacciRpcClient:
     def _run(self) -> None:
         self._turns.begin()
         while not self._closing.is_set():
+            in_use = False
             try:
                 self._connect()
+                in_use = True
                 self._receive()
             except Exception as error:
-                self._on_connection_lost(error)
+                self._on_connection_lost(error, in_use)
         self._disconnect(release)
         self._wake_writer.close()
         self._wake_reader.close()
@@ -190,7 +197,10 @@ class FibonacciRpcClient:
     def _connect(self) -> None:
         # Two, as Celery has it: one is read by this thread while others publish on the other.
         for _ in range(2):
-            self._connections.append(open_connection(self._app, self._urls, self._heartbeat))
+            connection = open_connection(
+                self._app, self._urls, self._heartbeat, self._closing.is_set
+            )
+            self._connections.append(connection)
         self._links = [connection.connection for connection in self._connections]
         channel = self._connections[1].default_channel
         # C6: by the client too, so that a request sent before the first server starts is kept
@@ -219,15 +229,14 @@ class FibonacciRpcClient:
             key.data()
         if time.monotonic() >= self._next_tick:
             # py-amqp sends a heartbeat when half the interval is over
-            self._next_tick = time.monotonic() + self._heartbeat / 4
+            self._next_tick = time.monotonic() + self._links[0].heartbeat / 4
             self._check_heartbeats()
 
     def _on_replies(self) -> None:
         drain(self._links[0])
 
     def _on_producer(self) -> None:
-        with self._lock:
-            drain(self._links[1])
+        self._unless_stuck(lambda: drain(self._links[1]))
 
     def _on_wake(self) -> None:
         self._wake_reader.recv(1024)
@@ -236,16 +245,24 @@ class FibonacciRpcClient:
 
     def _check_heartbeats(self) -> None:
         self._links[0].heartbeat_tick()
-        with self._lock:
-            self._links[1].heartbeat_tick()
+        self._unless_stuck(self._links[1].heartbeat_tick)
 
-    def _on_connection_lost(self, error: Exception) -> None:
+    def _unless_stuck(self, use: Callable[[], None]) -> None:
+        # C4: another's write that is stuck must not hold up a caller that reads; the next time will do
+        try:  # before the lock is taken, as in `_send`
+            if self._lock.acquire(timeout=LOCK_TIMEOUT):
+                use()
+        finally:
+            with suppress(RuntimeError):
+                self._lock.release()
+
+    def _on_connection_lost(self, error: Exception, in_use: bool) -> None:
         with self._lock:
             self._producer = None
         self._disconnect(drop)
         if self._closing.is_set():
             return
-        if refusal(error):  # no retry loop: the next call tries again
+        if refusal(error, in_use):  # no retry loop: the next call tries again
             self._called.clear()
             self._pending.fail_all(RpcAccessRefused(f"the broker refused: {describe(error)}"))
             if not self._closing.is_set():  # close() sets this before `_called`
@@ -265,6 +282,7 @@ class FibonacciRpcClient:
         for connection in self._connections:
             end(connection)
         self._connections, self._links = [], []
+        self._next_tick = 0.0
 
     def _wake(self) -> None:
         with suppress(OSError):  # full: it is awake; closed: it has ended
@@ -277,13 +295,17 @@ class FibonacciRpcClient:
             self._pending.consumers_counted(0)
         elif self._counting is None:
             self._counting = threading.Thread(target=self._count_consumers, name="rpc-count")
-            self._counting.start()
+            try:
+                self._counting.start()
+            except RuntimeError:  # no thread is to be had
+                self._counting = None
+                self._pending.consumers_counted(None)
 
     def _count_consumers(self) -> None:
         # On a connection of its own: a silent broker must not hold the callers up.
-        count = 0
+        count = None
         with suppress(Exception):
-            connection = open_connection(self._app, self._urls, self._heartbeat)
+            connection = open_connection(self._app, [self._connections[1].opened], self._heartbeat)
             try:
                 # declaring again answers with the number, and makes a deleted queue anew
                 count = self._queue(connection.default_channel).queue_declare().consumer_count

@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from functools import partial
 from typing import NamedTuple
 
@@ -90,7 +90,9 @@ class PendingCalls:
         self._was_connected = False
         self._asking = False
         self._wake_at = math.inf
-        self._mutex = threading.Lock()
+        self._mutex = (
+            threading.RLock()
+        )  # a signal's handler or a finaliser may use the client as well
         self._changed = threading.Condition(self._mutex)
         self.watcher = threading.Thread(target=self._watch, name="rpc-deadlines", daemon=True)
         self.watcher.start()
@@ -112,11 +114,12 @@ class PendingCalls:
         else:
             due = deadline - min(ASK_BEFORE_DEADLINE, timeout / 2)
         with self._mutex:
-            if self._closed:
-                raise RpcClosed("the client is closed")
             number = self._given_out = next(self._numbers)
             call = PendingCall(f"{self._prefix}{number}", body, deadline, due)
             self._calls[call.correlation_id] = call
+            if self._closed:  # last: a signal's handler may have closed it just now
+                self._calls.pop(call.correlation_id, None)
+                raise RpcClosed("the client is closed")
             if due < self._wake_at:
                 self._wake_at = due
                 self._changed.notify()
@@ -190,21 +193,34 @@ class PendingCalls:
             self._changed.notify()
         self.fail_all(RpcClosed("the client was closed before the call was answered"))
 
-    def consumers_counted(self, count: int) -> None:
-        """C6: the layer's answer to `ask_for_consumers`; no connection to the broker counts as 0."""
+    def consumers_counted(self, count: int | None) -> None:
+        """C6: the layer's answer to `ask_for_consumers`; 0 without a connection, None if it cannot find out."""
         self._asking = False
         asked = [call for call in self._snapshot() if call.asked]
         with self._mutex:
             for call in asked:
                 call.asked, call.nobody = False, count == 0
                 call.due = call.deadline
-                if self._fail_fast and count and call.remaining > 2 * ASK_BEFORE_DEADLINE:
+                if self._fail_fast and count != 0 and call.remaining > 2 * ASK_BEFORE_DEADLINE:
                     call.due -= ASK_BEFORE_DEADLINE  # servers may leave meanwhile: ask once more
         if self._fail_fast and count == 0:
             self._expire(asked)
 
-    def _watch(self) -> None:
-        while True:
+    def wait_for(self, future: "Future[int]") -> int:
+        """Wait until a call has ended, at its deadline at the latest, and return its result or raise its error."""
+        if (
+            threading.current_thread() is self.watcher
+        ):  # in a callback: nobody else watches deadlines
+            future.add_done_callback(self._wake)
+            self._watch(until=future)
+        return future.result()
+
+    def _wake(self, _future: "Future[int]") -> None:
+        with self._mutex:
+            self._changed.notify()
+
+    def _watch(self, until: "Future[int] | None" = None) -> None:
+        while until is None or not until.done():
             now = time.monotonic()
             ask, expired = False, []
             for call in self._snapshot():
@@ -222,8 +238,8 @@ class PendingCalls:
                 self._ask_for_consumers()
             self._expire(expired)
             with self._mutex:
-                if self._closed:
-                    return
+                if self._closed or (until is not None and until.done()):
+                    return  # close() has ended all calls
                 self._wake_at = min((call.due for call in self._calls.values()), default=math.inf)
                 pause = max(self._wake_at - time.monotonic(), SCAN_INTERVAL)
                 self._changed.wait(min(pause, threading.TIMEOUT_MAX))
@@ -282,12 +298,21 @@ class PendingCalls:
 
 def finish(call: PendingCall, outcome: int | RpcError) -> None:
     """Resolve a call's future, unless its owner cancelled it in this very moment."""
-    if not call.future.set_running_or_notify_cancel():
-        return
-    if isinstance(outcome, RpcError):
-        call.future.set_exception(outcome)
-    else:
-        call.future.set_result(outcome)
+    try:
+        if not call.future.set_running_or_notify_cancel():
+            return
+        if isinstance(outcome, RpcError):
+            call.future.set_exception(outcome)
+        else:
+            call.future.set_result(outcome)
+    except (RuntimeError, InvalidStateError):
+        log.exception("somebody else has ended a call's future")
+    except (
+        BaseException
+    ):  # a callback's SystemExit, which a future lets pass; this thread is needed
+        if threading.current_thread() is threading.main_thread():  # there it may be Ctrl-C
+            raise
+        log.exception("a future's callback raised")
 
 
 def check_timeout(timeout: float) -> float:

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import NoReturn
+from select import select
+from typing import NoReturn, TypeVar
 
 from contract.address import broker_urls
 from contract.client import RpcClient
@@ -22,6 +23,7 @@ from contract.errors import (
     RpcServerUnavailable,
     RpcTimeout,
 )
+from contract.wire import check_queue
 
 EXIT_ERROR_REPLY = 1  # the server answered, with an error
 EXIT_USAGE = 2
@@ -42,6 +44,8 @@ CLIENT_EXIT_CODES = (
     "exit codes: 0 done; 1 the server answered with an error; 2 wrong usage; "
     f"69 no answer (no broker, no server, too late, connection lost); {REFUSED}"
 )
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -191,14 +195,36 @@ def exit_code(error: Exception) -> int:
 def stop_signals() -> socket.socket:
     """Return a socket that becomes readable on SIGTERM or SIGINT (C17), for an event loop to wait on.
 
-    A handler may run between any two steps of the loop, and must not touch it; this writes one byte.
+    A handler may run between any two steps of the loop, and must not touch it; this writes one byte. (Not
+    `set_wakeup_fd`: that writes for each signal that the served function handles, too.)
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    signal.set_wakeup_fd(writer.detach())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+    before = {
+        number: signal.signal(number, lambda *_: writer.send(b"."))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    # a process that the function forks is not the server: what ends it must not end this one
+    os.register_at_fork(after_in_child=restore)
     return reader
+
+
+def asked_to_stop(signals: socket.socket, timeout: float = 0.0) -> bool:
+    """Whether one of `stop_signals` came, or comes within so many seconds."""
+    return bool(select([signals], [], [], timeout)[0])
+
+
+def say_ready() -> None:
+    """Print the ready line. Whoever has read it before may have gone; that is no reason not to serve."""
+    try:
+        print(READY_LINE, flush=True)
+    except OSError:  # of the pipe, which a layer would take for one of its connection
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def load_function(name: str) -> Callable[[int], int]:
@@ -240,14 +266,18 @@ def _parser(program: str, description: str, epilog: str) -> argparse.ArgumentPar
     parser.add_argument(
         "--url",
         dest="urls",
-        type=_urls,
+        type=_checked(broker_urls),
         default="",
         help="The broker, or several separated by ';' to try in turn, as "
         "amqp://user:password@host:port/vhost or amqps://... "
         "(default: $AMQP_URL, else amqp://guest:guest@localhost:5672/%%2F)",
     )
     parser.add_argument(
-        "--queue", default="rpc_queue", help="The request queue. (default: %(default)s)"
+        "--queue",
+        type=_checked(check_queue),
+        default="rpc_queue",
+        metavar="NAME",
+        help="The request queue. (default: %(default)s)",
     )
     parser.add_argument(
         "--queue-type",
@@ -268,14 +298,18 @@ def _parser(program: str, description: str, epilog: str) -> argparse.ArgumentPar
     return parser
 
 
-def _urls(text: str) -> list[str]:
-    try:
-        return broker_urls(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def _checked(check: Callable[[str], T]) -> Callable[[str], T]:
+    def convert(text: str) -> T:
+        try:
+            return check(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
 
 
 def _positive(text: str) -> int:
-    if not (text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
+    # AMQP has 16 bits for a heartbeat and for a prefetch
+    if not (text.isdecimal() and 0 < int(text) < 2**16):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 65535, not {text!r}")
     return int(text)

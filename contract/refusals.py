@@ -9,6 +9,15 @@ REPLY_CODES = (
 )
 
 
+def is_refusal(reply_code: int | None, in_use: bool) -> bool:
+    """Whether the broker's reply code is a refusal.
+
+    Where messages were sent already (`in_use`), 406 says that one was too large, or a job too long for the
+    broker's `consumer_timeout`.
+    """
+    return reply_code in REPLY_CODES and not (in_use and reply_code == 406)
+
+
 def is_tls_refusal(error: BaseException) -> bool:
     """Whether TLS failed by a certificate, a host name or the protocol (C20).
 

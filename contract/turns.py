@@ -49,6 +49,9 @@ class Turns:
         me = threading.get_ident()
         if me in (self._own, self._reader):  # in a callback of a turn's: nobody reads till it ends
             return False
+        if threading.current_thread() is self._pending.watcher:  # which has deadlines to watch
+            self.read_in_background()
+            return False
         try:  # before the lock is taken: Ctrl-C may come right after
             if self._needed.is_set() or not self._lock.acquire(blocking=False):
                 self._asked = True

@@ -34,6 +34,29 @@ class Reply(NamedTuple):
     type: str | None = None
 
 
+def check_queue(name: str) -> str:
+    """Return a name that a request queue can have.
+
+    Raises:
+        ValueError: it is empty, so that the broker would make one up, or longer than AMQP allows, or no text.
+    """
+    encoded = name.encode(errors="surrogateescape")
+    if not (0 < len(encoded) < 2**8 and is_text(encoded)):
+        raise ValueError(f"a queue's name must have 1 to 255 bytes of text, not {name!r:.80}")
+    return name
+
+
+def check_heartbeat(seconds: int) -> int:
+    """Return a heartbeat that can be agreed on with the broker.
+
+    Raises:
+        ValueError: it is not a whole number of seconds from 1 to 65,535; 0 would mean none, and nothing to go by.
+    """
+    if type(seconds) is not int or not 0 < seconds < 2**16:
+        raise ValueError(f"heartbeat must be whole seconds from 1 to 65535, not {seconds!r:.50}")
+    return seconds
+
+
 def queue_arguments(queue_type: str) -> dict[str, Any]:
     """Return the arguments that everyone must declare the request queue with (C23), or be refused."""
     if queue_type == "quorum":
@@ -113,7 +136,7 @@ def message_of(error: BaseException) -> str:
     """Return an exception's text, cut to `MAX_MESSAGE` characters, also when its `__str__` raises."""
     try:
         return str(error)[:MAX_MESSAGE]
-    except Exception:
+    except BaseException:  # SystemExit too: a function must not end its server
         return "(its message cannot be shown)"
 
 

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from amqp.method_framing import frame_handler
 from kombu import Connection
 from kombu.transport import pyamqp
 
-from contract.refusals import REPLY_CODES, is_tls_refusal
+from contract.refusals import is_refusal, is_tls_refusal
 from contract.wire import readable_properties
 
 CONNECT_TIMEOUT = 5.0  # seconds for one broker, TCP to AMQP; then the next is tried
@@ -22,8 +23,12 @@ MAX_RECONNECT_DELAY = 2.0
 CONTENT_HEADER = 2  # a frame's type
 
 
-def open_connection(urls: list[str], heartbeat: int) -> Any:
-    """Return a connection to the first of these brokers that answers.
+def open_connection(
+    urls: list[str], heartbeat: int, given_up: Callable[[], bool] = lambda: False
+) -> Any:
+    """Return a connection to the first of these brokers that answers; no other is tried when `given_up`.
+
+    Its `opened` is that broker's address.
 
     Raises:
         Exception: the last broker's error; a refusal at once. What a broker raises is not all of one type.
@@ -31,7 +36,9 @@ def open_connection(urls: list[str], heartbeat: int) -> Any:
     error: Exception = OSError("no address to connect to")
     # not kombu's own failover, which would check every certificate against the first host name
     for url in urls:
-        connection = Connection(
+        if given_up():
+            raise error
+        connection: Any = Connection(
             url,
             heartbeat=heartbeat,
             connect_timeout=CONNECT_TIMEOUT,
@@ -49,6 +56,7 @@ def open_connection(urls: list[str], heartbeat: int) -> Any:
             # run the consumer's handler there, nested in whatever is being done.
             connection.connection.client_properties["capabilities"].pop("connection.blocked", None)
             let_reads_time_out(connection.connection.transport)
+            connection.opened = url
             return connection
         except Exception as failed:
             drop(connection)
@@ -143,9 +151,10 @@ def drop(connection: Any) -> None:
 def hang_up(link: Any) -> None:
     """End the connection from a thread that is not the one reading it, which then sees an end of file."""
     with suppress(Exception):
-        link.sock.shutdown(socket.SHUT_RDWR)
+        if link.connected:  # else `sock` would connect again
+            link.sock.shutdown(socket.SHUT_RDWR)
 
 
-def refusal(error: BaseException) -> bool:
+def refusal(error: BaseException, in_use: bool = False) -> bool:
     """Whether an error says that the broker, or we, refuse: trying again would not help."""
-    return is_tls_refusal(error) or getattr(error, "reply_code", None) in REPLY_CODES
+    return is_tls_refusal(error) or is_refusal(getattr(error, "reply_code", None), in_use)

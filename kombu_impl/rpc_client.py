@@ -23,7 +23,13 @@ from contract.errors import RpcAccessRefused, RpcConnectionLost
 from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
 from contract.programs import run_client
 from contract.turns import Turns
-from contract.wire import CONTENT_TYPE, encode_request, queue_arguments
+from contract.wire import (
+    CONTENT_TYPE,
+    check_heartbeat,
+    check_queue,
+    encode_request,
+    queue_arguments,
+)
 from kombu_impl.connection import (
     MAX_RECONNECT_DELAY,
     RECONNECT_DELAY,
@@ -53,11 +59,14 @@ class FibonacciRpcClient:
         queue_type: str = "classic",
     ) -> None:
         self._urls = broker_urls(url)
-        self._queue = Queue(queue, durable=True, queue_arguments=queue_arguments(queue_type))
-        self._heartbeat = heartbeat
+        self._queue = Queue(
+            check_queue(queue), durable=True, queue_arguments=queue_arguments(queue_type)
+        )
+        self._heartbeat = check_heartbeat(heartbeat)
         self._timeout = check_timeout(timeout)
         self._pending = PendingCalls(fail_fast=fail_fast, ask_for_consumers=self._ask_for_consumers)
         self._lock = threading.RLock()  # held by whoever uses the connection
+        self._connection: Any = None
         self._link: Any = None  # py-amqp's connection, below kombu's
         self._producer: Any = None  # None until requests can be sent
         self._callback_queue = ""
@@ -78,7 +87,7 @@ class FibonacciRpcClient:
         future = self._send(n, timeout)
         try:
             self._turns.read_until_done(future)
-            return future.result()  # always ends: its deadline is watched
+            return self._pending.wait_for(future)
         finally:
             future.cancel()  # C7: for a wait that Ctrl-C cut short
 
@@ -146,7 +155,8 @@ class FibonacciRpcClient:
         self._called.set()
         self._wake()
         self._turns.end()
-        self._turns.join(self._thread, self._pending.watcher, self._counting)
+        self._turns.join(self._thread, self._pending.watcher)
+        self._turns.join(self._counting)  # which the watcher may have begun meanwhile
 
     def __enter__(self) -> Self:
         return self
@@ -165,10 +175,14 @@ class FibonacciRpcClient:
         self._turns.begin()
         while not self._closing.is_set():
             connection: Any = None
+            in_use = False
             try:
-                connection = open_connection(self._urls, self._heartbeat)
+                self._connection = connection = open_connection(
+                    self._urls, self._heartbeat, self._closing.is_set
+                )
                 link = connection.connection
                 self._start_consuming(connection.default_channel, link)
+                in_use = True
                 self._delay = RECONNECT_DELAY
                 self._receive()
                 release(connection, link)
@@ -176,7 +190,7 @@ class FibonacciRpcClient:
                 with self._lock:
                     self._producer = None
                 drop(connection)
-                self._on_connection_lost(error)
+                self._on_connection_lost(error, in_use)
         self._wake_reader.close()
         self._wake_writer.close()
 
@@ -220,8 +234,8 @@ class FibonacciRpcClient:
         while self._received:
             self._on_reply(self._received.popleft())
 
-    def _on_connection_lost(self, error: Exception) -> None:
-        if refusal(error):  # no retry loop: the next call tries again
+    def _on_connection_lost(self, error: Exception, in_use: bool) -> None:
+        if refusal(error, in_use):  # no retry loop: the next call tries again
             self._called.clear()
             self._pending.fail_all(RpcAccessRefused(f"the broker refused: {error!r}"))
             if not self._closing.is_set():  # close() sets this before `_called`
@@ -246,16 +260,20 @@ class FibonacciRpcClient:
             self._pending.consumers_counted(0)
         elif self._counting is None:
             self._counting = threading.Thread(target=self._count_consumers, name="rpc-count")
-            self._counting.start()
+            try:
+                self._counting.start()
+            except RuntimeError:  # no thread is to be had
+                self._counting = None
+                self._pending.consumers_counted(None)
 
     def _count_consumers(self) -> None:
         """Declare the request queue again, which answers with the number of its consumers.
 
         On a connection of its own: kombu waits for the answer, and a silent broker must not hold the lock up.
         """
-        consumers = 0
+        consumers = None
         with suppress(Exception), ExitStack() as cleanup:
-            connection = open_connection(self._urls, self._heartbeat)
+            connection = open_connection([self._connection.opened], self._heartbeat)
             cleanup.callback(release, connection, connection.connection)
             declared = connection.default_channel.queue_declare(
                 self._queue.name,

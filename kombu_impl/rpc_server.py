@@ -10,7 +10,7 @@ import selectors
 import sys
 import threading
 import time
-from select import select
+from contextlib import suppress
 from typing import Any
 
 from kombu import Consumer, Producer, Queue
@@ -18,9 +18,10 @@ from kombu import Consumer, Producer, Queue
 from contract.address import shown
 from contract.programs import (
     EXIT_REFUSED,
-    READY_LINE,
     ServerOptions,
+    asked_to_stop,
     parse_server_options,
+    say_ready,
     stop_signals,
 )
 from contract.wire import CONTENT_TYPE, Reply, answer, queue_arguments
@@ -56,22 +57,28 @@ class FibonacciRpcServer:
         self._producer: Any = None
         self._held: set[Any] = set()  # messages that are not acknowledged
         self._stopping = False
+        self._lost: Exception | None = None  # how `_keep_up` lost the connection
 
     def run(self) -> int:
         """Serve, and return the exit code."""
         delay, exit_code = RECONNECT_DELAY, 0
         with stop_signals() as self._signals:
             while not self._stopping:
+                in_use = False
                 try:
                     self._connection = open_connection(self._options.urls, self._options.heartbeat)
                     self._link = self._connection.connection
+                    if asked_to_stop(self._signals):  # meanwhile: nothing was taken yet
+                        release(self._connection, self._link)
+                        break
                     consumer = self._start_consuming()
+                    in_use = True
                     delay = RECONNECT_DELAY
                     self._receive()
                     self._finish(consumer)
                 except Exception as error:
                     self._forget_connection()
-                    if refusal(error):
+                    if refusal(error, in_use):
                         log.error("the broker refused: %r", error)
                         exit_code = EXIT_REFUSED
                         break
@@ -81,15 +88,15 @@ class FibonacciRpcServer:
                         error,
                         delay,
                     )
-                    self._stopping = self._stopping or bool(
-                        select([self._signals], [], [], delay)[0]
-                    )
+                    self._stopping = self._stopping or asked_to_stop(self._signals, delay)
                     delay = min(2 * delay, MAX_RECONNECT_DELAY)
         self._workers.close()
         return exit_code
 
     def _on_request(self, message: Any) -> None:
         log.debug("<- request %s: %.100r", message.properties.get("correlation_id"), message.body)
+        if self._stopping:  # it goes back when the connection ends
+            return
         self._held.add(message)
         self._workers.put(message, time.monotonic())
 
@@ -131,7 +138,8 @@ class FibonacciRpcServer:
         log.info("stopping: finishing what is being computed")
         self._stopping = True
         with self._lock:
-            consumer.cancel()
+            with suppress(TimeoutError):  # a broker that is slow to answer
+                consumer.cancel()
             self._return_prefetched()
             while self._held:
                 self._answered.wait(self._options.heartbeat / 4)
@@ -162,7 +170,7 @@ class FibonacciRpcServer:
         with self._lock:
             self._producer = Producer(channel, auto_declare=False)
             consumer.consume()
-        print(READY_LINE, flush=True)
+        say_ready()
         return consumer
 
     def _receive(self) -> None:
@@ -180,16 +188,20 @@ class FibonacciRpcServer:
         with self._lock:
             self._read()
         self._workers.work()
+        if self._lost is not None:  # the selector may not tell: it forgets a socket that is closed
+            error, self._lost = self._lost, None
+            raise error
 
     def _keep_up(self) -> None:
         """C16: read, and send a heartbeat, while the thread that does so at other times computes."""
         with self._lock:
             try:
-                self._read()
-            except Exception:
+                if self._lost is None:
+                    self._read()
+            except Exception as error:
                 self._let_go()
-                hang_up(self._link)  # which that thread will see
-            if select([self._signals], [], [], 0)[0]:
+                self._lost = error
+            if asked_to_stop(self._signals):
                 self._return_prefetched()
 
     def _read(self) -> None:
@@ -199,6 +211,9 @@ class FibonacciRpcServer:
     def _forget_connection(self) -> None:
         with self._lock:
             drop(self._connection)
+            self._connection = (
+                None  # kombu, told twice, would change the whole process's socket timeout
+            )
             self._let_go()
 
     def _let_go(self) -> None:

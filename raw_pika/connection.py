@@ -13,7 +13,7 @@ from pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from contract.refusals import REPLY_CODES, is_tls_refusal
+from contract.refusals import is_refusal, is_tls_refusal
 from contract.wire import readable_properties
 
 CONNECT_TIMEOUT = 5  # seconds for one broker, TCP to AMQP; then the next is tried
@@ -53,7 +53,7 @@ def abort(connection: Any) -> None:
         connection._terminate_stream(ConnectionAbortedError("given up"))
 
 
-def refusal(error: BaseException) -> BaseException | None:
+def refusal(error: BaseException, in_use: bool = False) -> BaseException | None:
     """Return what in an error says that the broker, or we, refuse: trying again would not help."""
     for cause in causes(error):
         if is_tls_refusal(cause) or isinstance(cause, AuthenticationError):
@@ -62,7 +62,7 @@ def refusal(error: BaseException) -> BaseException | None:
             # pika's guess, also made when the broker just goes down; the code is in the text only
             return cause if re.search(r"\((403|530)\)", repr(cause)) else None
         if isinstance(cause, ConnectionClosedByBroker | ChannelClosedByBroker):
-            return cause if cause.reply_code in REPLY_CODES else None
+            return cause if is_refusal(cause.reply_code, in_use) else None
     return None
 
 

@@ -22,7 +22,13 @@ from contract.errors import RpcAccessRefused, RpcConnectionLost
 from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
 from contract.programs import run_client
 from contract.turns import Turns
-from contract.wire import CONTENT_TYPE, encode_request, queue_arguments
+from contract.wire import (
+    CONTENT_TYPE,
+    check_heartbeat,
+    check_queue,
+    encode_request,
+    queue_arguments,
+)
 from raw_pika.connection import (
     MAX_RECONNECT_DELAY,
     RECONNECT_DELAY,
@@ -51,15 +57,18 @@ class FibonacciRpcClient:
         queue_type: str = "classic",
     ) -> None:
         self._urls = broker_urls(url)
-        self._brokers = [parameters(each, heartbeat) for each in self._urls]
-        self._queue = queue
+        self._brokers = [parameters(each, check_heartbeat(heartbeat)) for each in self._urls]
+        self._queue = check_queue(queue)
         self._queue_arguments = queue_arguments(queue_type)
         self._timeout = check_timeout(timeout)
+        self._loop = IOLoop()
         self._pending = PendingCalls(
             fail_fast=fail_fast,
             ask_for_consumers=lambda: self._loop.add_callback_threadsafe(self._count_consumers),
         )
         self._connecting = False
+        self._untried: list[pika.URLParameters] = []  # brokers, in this attempt to connect
+        self._in_use = False  # the connection
         self._connection: Any = None
         self._channel: Any = None
         self._channel_error: Exception | None = None
@@ -68,7 +77,6 @@ class FibonacciRpcClient:
         self._refused = False
         self._closing = False
         self._closed = False
-        self._loop = IOLoop()
         self._loop.activate_poller()
         self._loop.add_callback_threadsafe(self._connect)
         self._outbox: deque[PendingCall] = deque()
@@ -83,7 +91,7 @@ class FibonacciRpcClient:
         try:
             if not self._turns.read_until_done(future):
                 self._wake()
-            return future.result()  # always ends: its deadline is watched
+            return self._pending.wait_for(future)
         finally:
             future.cancel()  # C7: for a wait that Ctrl-C cut short
 
@@ -159,10 +167,13 @@ class FibonacciRpcClient:
         while not self._closed:
             try:
                 self._turns.read()
-            except Exception:  # pika met bytes that it cannot read
+            except Exception as error:  # pika met bytes that it cannot read
                 log.exception("the event loop failed")
                 self._woken = False  # the callback that does this may be lost
-                abort(self._connection)
+                if self._connecting and isinstance(error, OSError):  # it could make no socket
+                    self._on_attempt_done(error)
+                else:
+                    abort(self._connection)
         self._loop.close()
 
     def _turn(self) -> None:
@@ -186,15 +197,24 @@ class FibonacciRpcClient:
 
     def _connect(self) -> None:
         self._connecting = True
+        self._untried = list(self._brokers)
+        self._try_next_broker()
+
+    def _try_next_broker(self) -> None:
+        # one by one: pika, given all of them, would end at a name that does not resolve
         pika.SelectConnection.create_connection(
-            self._brokers, on_done=self._on_attempt_done, custom_ioloop=self._loop
+            [self._untried.pop(0)], on_done=self._on_attempt_done, custom_ioloop=self._loop
         )
 
     def _on_attempt_done(self, result: Any) -> None:
-        self._connecting = False
         if isinstance(result, Exception):
-            self._on_connection_lost(None, result)
+            if self._untried and not (self._closing or refusal(result)):
+                self._try_next_broker()
+            else:
+                self._connecting = False
+                self._on_connection_lost(None, result)
             return
+        self._connecting = False
         self._connection = result
         self._connection.add_on_close_callback(self._on_connection_lost)
         if self._closing:
@@ -233,6 +253,7 @@ class FibonacciRpcClient:
 
     def _on_consuming(self, callback_queue: str) -> None:
         self._callback_queue = callback_queue
+        self._in_use = True
         self._delay = RECONNECT_DELAY
         self._pending.connected()
         for call in self._pending.unsent():
@@ -247,10 +268,11 @@ class FibonacciRpcClient:
     def _on_connection_lost(self, _connection: Any, error: Exception) -> None:
         error, self._channel_error = self._channel_error or error, None
         self._callback_queue = None
+        in_use, self._in_use = self._in_use, False
         self._turns.read_in_background()  # connecting is not for callers
         if self._closing:
             self._closed = True
-        elif refused := refusal(error):  # no retry loop: the next call tries again
+        elif refused := refusal(error, in_use):  # no retry loop: the next call tries again
             self._refused = True
             self._pending.fail_all(RpcAccessRefused(f"the broker refused: {refused!r}"))
         else:

@@ -18,9 +18,9 @@ from pika.adapters.select_connection import IOLoop
 from contract.address import shown
 from contract.programs import (
     EXIT_REFUSED,
-    READY_LINE,
     ServerOptions,
     parse_server_options,
+    say_ready,
     stop_signals,
 )
 from contract.wire import CONTENT_TYPE, Reply, answer, queue_arguments
@@ -46,6 +46,7 @@ class FibonacciRpcServer:
         self._workers = Workers(self._compute, options.concurrency, self._keep_up)
         self._held: set[int] = set()  # delivery tags of what is not acknowledged
         self._connecting = False
+        self._untried: list[pika.URLParameters] = []  # brokers, in this attempt to connect
         self._connection: Any = None
         self._channel: Any = None
         self._channel_error: Exception | None = None
@@ -124,9 +125,12 @@ class FibonacciRpcServer:
         try:
             self._loop.poll()
             self._loop.process_timeouts()
-        except Exception:  # pika met bytes that it cannot read
+        except Exception as error:  # pika met bytes that it cannot read
             log.exception("the event loop failed")
-            abort(self._connection)
+            if self._connecting and isinstance(error, OSError):  # it could make no socket
+                self._on_attempt_done(error)
+            else:
+                abort(self._connection)
 
     # -- stopping (C17) --------------------------------------------------------------------------------
 
@@ -154,15 +158,24 @@ class FibonacciRpcServer:
 
     def _connect(self) -> None:
         self._connecting = True
+        self._untried = list(self._brokers)
+        self._try_next_broker()
+
+    def _try_next_broker(self) -> None:
+        # one by one: pika, given all of them, would end at a name that does not resolve
         pika.SelectConnection.create_connection(
-            self._brokers, on_done=self._on_attempt_done, custom_ioloop=self._loop
+            [self._untried.pop(0)], on_done=self._on_attempt_done, custom_ioloop=self._loop
         )
 
     def _on_attempt_done(self, result: Any) -> None:
-        self._connecting = False
         if isinstance(result, Exception):
-            self._on_connection_lost(None, result)
+            if self._untried and not (self._stopping or refusal(result)):
+                self._try_next_broker()
+            else:
+                self._connecting = False
+                self._on_connection_lost(None, result)
             return
+        self._connecting = False
         self._connection = result
         self._connection.add_on_close_callback(self._on_connection_lost)
         if self._stopping:
@@ -194,7 +207,7 @@ class FibonacciRpcServer:
 
     def _on_consuming(self, _frame: Any) -> None:
         self._delay = RECONNECT_DELAY
-        print(READY_LINE, flush=True)
+        say_ready()
 
     def _on_channel_closed(self, _channel: Any, error: Exception) -> None:
         if self._connection.is_open:  # only the channel was closed: begin again from the start
@@ -203,12 +216,12 @@ class FibonacciRpcServer:
 
     def _on_connection_lost(self, _connection: Any, error: Exception) -> None:
         error, self._channel_error = self._channel_error or error, None
-        self._consumer_tag = None
+        in_use, self._consumer_tag = self._consumer_tag is not None, None
         self._workers.withdraw()
         self._held.clear()
         if self._stopping:
             self._stopped = True
-        elif refused := refusal(error):
+        elif refused := refusal(error, in_use):
             log.error("the broker refused: %r", refused)
             self._exit_code = EXIT_REFUSED
             self._stopped = True

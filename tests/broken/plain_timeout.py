@@ -9,7 +9,7 @@ BREAKS = {"C6"}
 
 
 class AlwaysSomebody(PendingCalls):
-    def consumers_counted(self, count: int) -> None:
+    def consumers_counted(self, count: int | None) -> None:
         super().consumers_counted(1)
 
 
