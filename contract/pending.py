@@ -90,9 +90,7 @@ class PendingCalls:
         self._was_connected = False
         self._asking = False
         self._wake_at = math.inf
-        self._mutex = (
-            threading.RLock()
-        )  # a signal's handler or a finaliser may use the client as well
+        self._mutex = threading.RLock()  # a signal's handler or a finaliser may come in
         self._changed = threading.Condition(self._mutex)
         self.watcher = threading.Thread(target=self._watch, name="rpc-deadlines", daemon=True)
         self.watcher.start()

@@ -3,8 +3,10 @@
 Each takes one int, as the contract asks; those that return no int break it on purpose.
 """
 
+import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,44 @@ def raises_system_exit(n: int) -> int:
 def raises_keyboard_interrupt(n: int) -> int:
     """Raise KeyboardInterrupt, which would end a careless server."""
     raise KeyboardInterrupt(n)
+
+
+class Unprintable(Exception):
+    """An exception whose text cannot be had: to ask for it raises SystemExit."""
+
+    def __str__(self) -> str:
+        raise SystemExit
+
+
+def raises_unprintable(n: int) -> int:
+    """Raise an exception that, asked for its text, would end a careless server."""
+    raise Unprintable(n)
+
+
+def wait_to_be_ended(started: Any) -> None:
+    """Say that this process has started, and wait."""
+    started.set()
+    time.sleep(60)
+
+
+def uses_signals(n: int) -> int:
+    """End a child process with SIGTERM, and handle a signal where Python can; return n."""
+    context = multiprocessing.get_context("fork")
+    started = context.Event()
+    child = context.Process(target=wait_to_be_ended, args=[started])
+    child.start()
+    started.wait(20)
+    child.terminate()
+    child.join(20)
+    if child.exitcode != -signal.SIGTERM:
+        child.kill()
+        raise RuntimeError(f"the child ended with {child.exitcode}")
+    if threading.current_thread() is threading.main_thread():
+        handled: list[int] = []
+        signal.signal(signal.SIGALRM, lambda number, _: handled.append(number))
+        signal.raise_signal(signal.SIGALRM)
+        assert handled == [signal.SIGALRM]
+    return n
 
 
 def kill_process(n: int) -> int:

@@ -211,9 +211,7 @@ class FibonacciRpcServer:
     def _forget_connection(self) -> None:
         with self._lock:
             drop(self._connection)
-            self._connection = (
-                None  # kombu, told twice, would change the whole process's socket timeout
-            )
+            self._connection = None  # kombu, told twice, sets the whole process's socket timeout
             self._let_go()
 
     def _let_go(self) -> None:

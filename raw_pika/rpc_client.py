@@ -1,7 +1,6 @@
 """A client on pika's `SelectConnection`, whose event loop has a thread of its own, which callers may stand in for.
 
-What pika does here: the protocol, the heartbeats, one loop that sends and receives without blocking, trying
-several brokers in turn.
+What pika does here: the protocol, the heartbeats, one loop that sends and receives without blocking.
 What it leaves to you: only one thread may turn the loop at a time, so what other threads want is handed to it
 with `add_callback_threadsafe`; each step of setting up is a callback; a lost connection is yours to rebuild.
 """

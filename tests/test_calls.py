@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import json
 import os
 import random
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -173,6 +175,34 @@ def test_call_from_a_callback(serve: Serve, client: RpcClient) -> None:
     assert client.stats.reconnects == 0
 
 
+@pytest.mark.parametrize("served", [True, False], ids=["reply", "deadline"])
+def test_callback_that_exits(serve: Serve, client: RpcClient, served: bool) -> None:
+    """C3: a callback that raises SystemExit ends no thread of the client's."""
+    if served:
+        serve()
+    future = client.submit(1, timeout=20 if served else 0.3)
+    called = ended(future)
+    future.add_done_callback(lambda _: sys.exit())
+    assert called.wait(20)
+    if not served:
+        with pytest.raises(RpcTimeout):
+            client.call(2, timeout=0.3)
+        serve()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(client.call, range(20))) == [fib(n) for n in range(20)]
+    assert client.submit(10).result() == 55
+
+
+def test_future_that_somebody_ends(serve: Serve, client: RpcClient) -> None:
+    """C3: a future that its owner ends himself is nobody else's loss."""
+    for future in (client.submit(1, timeout=0.3), client.submit(2)):
+        future.set_result(0)
+    with pytest.raises(RpcTimeout):
+        client.call(3, timeout=0.6)
+    serve()
+    assert client.call(10) == 55
+
+
 # -- C4, C5, C6 -----------------------------------------------------------------------------------------
 
 
@@ -305,6 +335,42 @@ def test_busy_server_is_not_an_absent_one(serve: Serve, client: RpcClient) -> No
 
 
 # -- C7, C8 ---------------------------------------------------------------------------------------------
+
+
+def test_call_in_the_callback_of_a_timeout(serve: Serve, client: RpcClient) -> None:
+    """C4: whoever calls again when a call has timed out has a deadline too, and so have all others."""
+    ends: list[object] = []
+
+    def call_again(_: "Future[int]") -> None:
+        for timeout in (1.0, 40.0):
+            try:
+                ends.append(client.call(10, timeout=timeout))
+            except RpcTimeout as error:
+                ends.append(error)
+
+    client.submit(2, timeout=0.3).add_done_callback(call_again)
+    with pytest.raises(RpcTimeout):
+        client.call(3, timeout=0.6)
+    wait_until(lambda: len(ends) == 1, "the first call in the callback to end")
+    assert isinstance(ends[0], RpcTimeout)
+    with pytest.raises(RpcTimeout):
+        client.call(4, timeout=0.3)
+    serve()
+    wait_until(lambda: len(ends) == 2, "the second call in the callback to end")
+    assert ends[1] == 55
+
+
+def test_nobody_can_be_asked(serve: Serve, connect: Connect, private_broker: PrivateBroker) -> None:
+    """C6: that the broker takes no further connection does not mean that nobody serves."""
+    serve(function="harness.functions:slow")
+    client = connect(fail_fast=True)
+    assert client.call(1, timeout=20) == 1
+    limit = {"max-connections": private_broker.counts()["connections"]}
+    private_broker.ctl("set_vhost_limits", json.dumps(limit))
+    try:
+        assert client.call(2000, timeout=20) == 2000
+    finally:
+        private_broker.ctl("clear_vhost_limits")
 
 
 def test_cancel(serve: Serve, client: RpcClient) -> None:
@@ -512,3 +578,14 @@ def test_counters(serve: Serve, client: RpcClient) -> None:
     for stats, expected in ((client.stats, counted), (before, dict.fromkeys(counted, 0))):
         assert {name: getattr(stats, name) for name in counted} == expected
         assert all(type(getattr(stats, name)) is int for name in counted)
+
+
+def test_counters_at_any_moment(client: RpcClient) -> None:
+    """C22: a signal's handler or a finaliser may read the counters, wherever it interrupts a call being made."""
+    seen = []
+    sys.setprofile(lambda *_: seen.append(client.stats.in_flight))  # at each call of a function
+    try:
+        client.submit(1).cancel()
+    finally:
+        sys.setprofile(None)
+    assert set(seen) == {0, 1}

@@ -24,6 +24,7 @@ from contract import (
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
 from harness.proxy import Proxy
+from tests.settings import setting
 from tests.waiting import take_request, wait_until
 
 # -- C9 -------------------------------------------------------------------------------------------------
@@ -75,6 +76,22 @@ def test_large_argument(serve: Serve, client: RpcClient) -> None:
         with pytest.raises(InvalidRequest):
             client.call("x" * size)  # type: ignore[arg-type]
     assert client.call(10) == 55
+
+
+def test_deep_argument(serve: Serve, client: RpcClient) -> None:
+    """C9: a list in a list in a list is refused, at whatever depth, and costs no other call its answer."""
+    serve(prefetch=20)
+    assert client.call(1) == 1
+    others = [client.submit(n) for n in range(10)]
+    for depth in (1, 100, *range(850, 1050, 4), 10_000):
+        nested: Any = 1
+        for _ in range(depth):
+            nested = [nested]
+        with pytest.raises(InvalidRequest):
+            client.call(nested)
+        del nested
+    assert [future.result() for future in others] == [fib(n) for n in range(10)]
+    assert client.stats.reconnects == 0
 
 
 MALFORMED: list[tuple[bytes, str | None]] = [
@@ -216,6 +233,7 @@ def test_headers_that_a_library_cannot_read(
         ("raises", "ValueError", "boom 7"),
         ("raises_system_exit", "SystemExit", "7"),
         ("raises_keyboard_interrupt", "KeyboardInterrupt", "7"),
+        ("raises_unprintable", "Unprintable", "cannot be shown"),
         ("returns_none", "TypeError", "NoneType"),
         ("returns_text", "TypeError", "str"),
         ("too_long", "ValueError", "4300"),
@@ -323,6 +341,32 @@ def test_call_during_an_outage(
     # C18: a log line for each of the server's attempts
     assert "next attempt in" in server.output
     assert server.running
+
+
+def test_request_that_the_broker_does_not_take(
+    serve: Serve, connect: Connect, private_broker: PrivateBroker
+) -> None:
+    """C12: a request larger than the broker's limit costs the connection; nobody is told of a refusal."""
+    with setting(private_broker, "max_message_size", 100_000):
+        serve(function="harness.functions:slow")
+        client = connect(timeout=30)
+        assert client.call(1) == 1
+        future = client.submit(1500)
+        wait_until(lambda: client.stats.sent == 2, "the request to be sent")
+        with pytest.raises(RpcConnectionLost):
+            client.call("x" * 200_000)  # type: ignore[arg-type]
+        with pytest.raises(RpcConnectionLost):
+            future.result()
+        assert client.call(2) == 2
+
+
+def test_first_broker_has_no_address(
+    serve: Serve, connect: Connect, url: str, broker: PrivateBroker
+) -> None:
+    """C12, C18: of several brokers one whose name does not resolve is passed over, by client and server."""
+    several = f"amqp://guest:guest@no-such-host.invalid/%2F;{url}"
+    serve(url=several)
+    assert connect(several).call(10, timeout=40) == 55
 
 
 def test_client_that_is_older_than_its_broker(connect: Connect) -> None:

@@ -240,10 +240,10 @@ def test_close_with_a_silent_broker(
 def test_close_while_a_silent_broker_is_connected_to(
     backend: str, queue: str, proxy: Proxy
 ) -> None:
-    """C8: close() ends though the broker accepted a connection and says nothing in it."""
+    """C8: close() ends though the brokers accept a connection and say nothing in it."""
     proxy.black_hole()
     threads = set(threading.enumerate())
-    client = client_class(backend)(proxy.url, queue=queue)
+    client = client_class(backend)(";".join(3 * [proxy.url]), queue=queue)
     proxy.wait_for_connections(1)
     with pytest.raises(RpcServerUnavailable, match="broker"):
         client.call(1, timeout=0.5)

@@ -184,7 +184,13 @@ USAGE_ERRORS = [
     (["--concurrency", "-1"], "--concurrency"),
     (["--prefetch", "x"], "--prefetch"),
     (["--prefetch", "²"], "--prefetch"),
+    (["--prefetch", "65536"], "--prefetch"),
     (["--heartbeat", "1.5"], "--heartbeat"),
+    (["--heartbeat", "0"], "--heartbeat"),
+    (["--heartbeat", "65536"], "--heartbeat"),
+    (["--queue", ""], "--queue"),
+    (["--queue", "ä" * 128], "--queue"),
+    (["--queue", "\udcff"], "--queue"),
     (["--queue-type", "stream"], "--queue-type"),
     (["--url", "amqp://"], "--url"),
     (["--url", "amqp://u:geheim@h:x/"], "--url"),
@@ -216,6 +222,43 @@ def test_usage_errors(arguments: list[str], says: str, capsys: pytest.CaptureFix
     [line] = capsys.readouterr().err.splitlines()
     assert says in line
     assert "geheim" not in line
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"heartbeat": 0},
+        {"heartbeat": 2**16},
+        {"heartbeat": 0.5},
+        {"queue": ""},
+        {"queue": "x" * 256},
+    ],
+    ids=str,
+)
+def test_client_complains(backend: str, options: dict[str, Any]) -> None:
+    """Names: a client is not made with what no broker could agree to."""
+    with pytest.raises(ValueError, match=next(iter(options))):
+        client_class(backend)(NOWHERE, **options)
+
+
+def test_environment_of_another_application(
+    backend: str, url: str, queue: str, tmp_path: Path
+) -> None:
+    """Names: nothing but AMQP_URL is read from the environment, whatever Celery reads there elsewhere."""
+    (tmp_path / "celeryconfig.py").write_text("task_protocol = 1\n")
+    env = {
+        "CELERY_BROKER_URL": "memory://",
+        "CELERY_BROKER_READ_URL": "memory://",
+        "CELERY_BROKER_WRITE_URL": "memory://",
+        "CELERY_RESULT_BACKEND": "no.such.module:Backend",
+        "CELERY_CONFIG_MODULE": "celeryconfig",
+        "CELERY_LOADER": "default",
+        "PYTHONPATH": os.pathsep.join([str(PROJECT_ROOT), str(tmp_path)]),
+        "AMQP_URL": url,
+    }
+    with ServerProcess(backend, queue=queue, env=env):
+        done = run(f"{backend}.rpc_client", "--queue", queue, "30", **env)
+    assert done.stdout.endswith(" [.] Got 832040\n"), done.stderr
 
 
 def test_server_waits_for_a_broker(backend: str) -> None:

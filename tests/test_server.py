@@ -1,16 +1,22 @@
 """C14 to C19: what a server does with requests, with a long job, when told to stop, beside another; C21, C23."""
 
+import os
+import signal
+import sys
 import threading
 from concurrent.futures import wait
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import Connect, Serve
-from contract import RpcClient, fib
+from contract import RpcClient, RpcError, fib
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
+from harness.program import Program
+from tests.settings import setting
 from tests.waiting import idle, wait_until
 
 
@@ -113,6 +119,33 @@ def test_stop_under_load(serve: Serve, client: RpcClient, log: Path) -> None:
     assert [future.result() for future in futures] == [fib(n % 100) for n in range(3000)]
 
 
+def test_stop_while_the_broker_pauses(
+    serve: Serve, client: RpcClient, log: Path, private_broker: PrivateBroker
+) -> None:
+    """C17: a broker that does not answer for some seconds costs no accepted request either."""
+    server = serve(**logged(log))
+    future = client.submit(4500, timeout=50)
+    wait_until(lambda: logged_calls(log) == [4500], "the server to compute")
+    os.kill(private_broker.pid, signal.SIGSTOP)
+    try:
+        server.send_signal(signal.SIGTERM)
+        idle(3)
+    finally:
+        os.kill(private_broker.pid, signal.SIGCONT)
+    assert future.result() == 4500
+    assert server.wait(20) == 0
+    assert logged_calls(log) == [4500]
+
+
+def test_function_that_uses_signals(serve: Serve, client: RpcClient) -> None:
+    """C17: what the function does with signals, and with processes of its own, does not stop the server."""
+    server = serve(function="harness.functions:uses_signals")
+    for n in range(3):
+        assert client.call(n, timeout=30) == n
+    assert server.running
+    assert server.terminate(20) == 0
+
+
 def test_stop_when_idle(serve: Serve) -> None:
     """C17: a server with nothing to do exits 0."""
     assert serve().terminate(10) == 0
@@ -165,6 +198,50 @@ def test_second_server(serve: Serve, client: RpcClient, log: Path) -> None:
     assert min(workers.count(worker) for worker in set(workers)) >= 12
 
 
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_job_longer_than_the_broker_allows(
+    serve: Serve, connect: Connect, private_broker: PrivateBroker, concurrency: int
+) -> None:
+    """C18: a job beyond the broker's `consumer_timeout` costs the connection, and not the server."""
+    with (
+        setting(private_broker, "channel_tick_interval", 500),
+        setting(private_broker, "consumer_timeout", 1000),
+    ):
+        server = serve(function="harness.functions:slow", concurrency=concurrency)
+        client = connect()
+        with suppress(RpcError):  # the server that computed it may have the time to answer
+            client.call(4000, timeout=5)
+        server.wait_for_output("next attempt in")
+        assert client.call(1, timeout=40) == 1
+        assert server.running
+
+
+def test_connection_lost_in_a_job(
+    serve: Serve, client: RpcClient, log: Path, private_broker: PrivateBroker
+) -> None:
+    """C18: a connection that the broker closes during a job is made anew when that ends, not at a heartbeat."""
+    server = serve(**logged(log, heartbeat=600))
+    client.submit(2000, timeout=20)
+    wait_until(lambda: logged_calls(log) == [2000], "the server to compute")
+    private_broker.close_all_connections("test")
+    server.wait_for_output("(Awaiting RPC requests(.|\n)*){2}", 20)
+
+
+def test_ready_line_that_nobody_reads(
+    backend: str, client: RpcClient, url: str, queue: str, private_broker: PrivateBroker
+) -> None:
+    """C18: whoever waited for the ready line may go away; the server serves on, and connects again."""
+    server = [sys.executable, "-m", f"{backend}.rpc_server", "--url", url, "--queue", queue]
+    shell = ["sh", "-c", '"$@" | head -n 1', "sh", *server]
+    with Program(shell, ready="Awaiting RPC requests") as program:
+        assert client.call(10) == 55
+        for lost in (1, 2):
+            private_broker.close_all_connections("test")
+            program.wait_for_output("(next attempt in(.|\n)*)" * lost)
+            wait_until(lambda lost=lost: client.stats.reconnects == lost, "the client to be back")  # type: ignore[misc]
+            assert client.call(11, timeout=20) == 89
+
+
 def test_idle_past_the_heartbeat(serve: Serve, connect: Connect) -> None:
     """C21: idle past twice the heartbeat, client and server still work, on the same connections."""
     server = serve(heartbeat=1)
@@ -174,6 +251,20 @@ def test_idle_past_the_heartbeat(serve: Serve, connect: Connect) -> None:
     assert client.call(11) == 89
     assert client.stats.reconnects == 0
     assert "next attempt in" not in server.output
+
+
+def test_heartbeat_that_the_broker_lowers(
+    serve: Serve, connect: Connect, private_broker: PrivateBroker
+) -> None:
+    """C21: the heartbeat is the one that was agreed on, when that is lower than what was asked for."""
+    with setting(private_broker, "heartbeat", 2):
+        server = serve(heartbeat=60)
+        client = connect(heartbeat=60)
+        assert client.call(10) == 55
+        idle(8)
+        assert client.call(11) == 89
+        assert client.stats.reconnects == 0
+        assert "next attempt in" not in server.output
 
 
 @pytest.mark.parametrize(
