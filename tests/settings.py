@@ -1,4 +1,4 @@
-"""Change a setting of RabbitMQ's while it runs."""
+"""Change settings of RabbitMQ's while it runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,19 +7,22 @@ from harness.broker import PrivateBroker
 
 
 @contextmanager
-def setting(broker: PrivateBroker, name: str, value: int) -> Iterator[None]:
-    """Run the broker with another value. Connections that exist already may keep the one they know."""
-
-    def put(text: str) -> None:
-        # RabbitMQ 4 keeps some of them here as well
-        cached = (
-            f"persistent_term:get({name}, none) =:= none orelse persistent_term:put({name}, {text})"
-        )
-        broker.ctl("eval", f"application:set_env(rabbit, {name}, {text}), {cached}.")
-
-    before = broker.ctl("eval", f"rabbit_misc:get_env(rabbit, {name}, undefined).").strip()
+def settings(broker: PrivateBroker, **values: int) -> Iterator[None]:
+    """Run the broker with other values. Connections and channels that exist may keep those they know."""
+    before = ", ".join(f"rabbit_misc:get_env(rabbit, {name}, undefined)" for name in values)
+    changed = "".join(f"{put(name, str(value))}, " for name, value in values.items())
+    # a tuple: Erlang would print a list of small numbers as text
+    answer = broker.ctl("eval", f"Before = {{{before}}}, {changed} Before.")
     try:
-        put(str(value))
         yield
     finally:
-        put(before)
+        old = dict(zip(values, answer.strip().strip("{}").split(","), strict=True))
+        broker.ctl("eval", ", ".join(put(name, value) for name, value in old.items()) + ".")
+
+
+def put(name: str, value: str) -> str:
+    """Return the Erlang that sets one; RabbitMQ 4 keeps some of them in a second place."""
+    second = (
+        f"persistent_term:get({name}, none) =:= none orelse persistent_term:put({name}, {value})"
+    )
+    return f"application:set_env(rabbit, {name}, {value}), {second}"

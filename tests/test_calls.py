@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import json
 import os
 import random
 import signal
@@ -179,18 +178,18 @@ def test_call_from_a_callback(serve: Serve, client: RpcClient) -> None:
 def test_callback_that_exits(serve: Serve, client: RpcClient, served: bool) -> None:
     """C3: a callback that raises SystemExit ends no thread of the client's."""
     if served:
-        serve()
-    future = client.submit(1, timeout=20 if served else 0.3)
+        serve(function="harness.functions:slow")
+    future = client.submit(500, timeout=20 if served else 0.5)
     called = ended(future)
     future.add_done_callback(lambda _: sys.exit())
     assert called.wait(20)
     if not served:
         with pytest.raises(RpcTimeout):
             client.call(2, timeout=0.3)
-        serve()
+        serve(function="harness.functions:slow")
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(client.call, range(20))) == [fib(n) for n in range(20)]
-    assert client.submit(10).result() == 55
+        assert list(pool.map(client.call, range(20))) == list(range(20))
+    assert client.submit(10).result() == 10
 
 
 def test_future_that_somebody_ends(serve: Serve, client: RpcClient) -> None:
@@ -358,19 +357,6 @@ def test_call_in_the_callback_of_a_timeout(serve: Serve, client: RpcClient) -> N
     serve()
     wait_until(lambda: len(ends) == 2, "the second call in the callback to end")
     assert ends[1] == 55
-
-
-def test_nobody_can_be_asked(serve: Serve, connect: Connect, private_broker: PrivateBroker) -> None:
-    """C6: that the broker takes no further connection does not mean that nobody serves."""
-    serve(function="harness.functions:slow")
-    client = connect(fail_fast=True)
-    assert client.call(1, timeout=20) == 1
-    limit = {"max-connections": private_broker.counts()["connections"]}
-    private_broker.ctl("set_vhost_limits", json.dumps(limit))
-    try:
-        assert client.call(2000, timeout=20) == 2000
-    finally:
-        private_broker.ctl("clear_vhost_limits")
 
 
 def test_cancel(serve: Serve, client: RpcClient) -> None:

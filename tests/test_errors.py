@@ -24,7 +24,6 @@ from contract import (
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
 from harness.proxy import Proxy
-from tests.settings import setting
 from tests.waiting import take_request, wait_until
 
 # -- C9 -------------------------------------------------------------------------------------------------
@@ -341,23 +340,6 @@ def test_call_during_an_outage(
     # C18: a log line for each of the server's attempts
     assert "next attempt in" in server.output
     assert server.running
-
-
-def test_request_that_the_broker_does_not_take(
-    serve: Serve, connect: Connect, private_broker: PrivateBroker
-) -> None:
-    """C12: a request larger than the broker's limit costs the connection; nobody is told of a refusal."""
-    with setting(private_broker, "max_message_size", 100_000):
-        serve(function="harness.functions:slow")
-        client = connect(timeout=30)
-        assert client.call(1) == 1
-        future = client.submit(1500)
-        wait_until(lambda: client.stats.sent == 2, "the request to be sent")
-        with pytest.raises(RpcConnectionLost):
-            client.call("x" * 200_000)  # type: ignore[arg-type]
-        with pytest.raises(RpcConnectionLost):
-            future.result()
-        assert client.call(2) == 2
 
 
 def test_first_broker_has_no_address(

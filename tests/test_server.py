@@ -5,18 +5,16 @@ import signal
 import sys
 import threading
 from concurrent.futures import wait
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import Connect, Serve
-from contract import RpcClient, RpcError, fib
+from contract import RpcClient, fib
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
 from harness.program import Program
-from tests.settings import setting
 from tests.waiting import idle, wait_until
 
 
@@ -198,24 +196,6 @@ def test_second_server(serve: Serve, client: RpcClient, log: Path) -> None:
     assert min(workers.count(worker) for worker in set(workers)) >= 12
 
 
-@pytest.mark.parametrize("concurrency", [1, 4])
-def test_job_longer_than_the_broker_allows(
-    serve: Serve, connect: Connect, private_broker: PrivateBroker, concurrency: int
-) -> None:
-    """C18: a job beyond the broker's `consumer_timeout` costs the connection, and not the server."""
-    with (
-        setting(private_broker, "channel_tick_interval", 500),
-        setting(private_broker, "consumer_timeout", 1000),
-    ):
-        server = serve(function="harness.functions:slow", concurrency=concurrency)
-        client = connect()
-        with suppress(RpcError):  # the server that computed it may have the time to answer
-            client.call(4000, timeout=5)
-        server.wait_for_output("next attempt in")
-        assert client.call(1, timeout=40) == 1
-        assert server.running
-
-
 def test_connection_lost_in_a_job(
     serve: Serve, client: RpcClient, log: Path, private_broker: PrivateBroker
 ) -> None:
@@ -251,20 +231,6 @@ def test_idle_past_the_heartbeat(serve: Serve, connect: Connect) -> None:
     assert client.call(11) == 89
     assert client.stats.reconnects == 0
     assert "next attempt in" not in server.output
-
-
-def test_heartbeat_that_the_broker_lowers(
-    serve: Serve, connect: Connect, private_broker: PrivateBroker
-) -> None:
-    """C21: the heartbeat is the one that was agreed on, when that is lower than what was asked for."""
-    with setting(private_broker, "heartbeat", 2):
-        server = serve(heartbeat=60)
-        client = connect(heartbeat=60)
-        assert client.call(10) == 55
-        idle(8)
-        assert client.call(11) == 89
-        assert client.stats.reconnects == 0
-        assert "next attempt in" not in server.output
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""C6, C12, C18, C21: what a broker does not allow: how many connections, how large, how long, how seldom."""
+
+import json
+from contextlib import suppress
+
+import pytest
+
+from conftest import Connect, Serve
+from contract import RpcConnectionLost, RpcError
+from harness.broker import PrivateBroker
+from tests.settings import settings
+from tests.waiting import idle, wait_until
+
+
+def test_nobody_can_be_asked(serve: Serve, connect: Connect, private_broker: PrivateBroker) -> None:
+    """C6: that the broker takes no further connection does not mean that nobody serves."""
+    serve(function="harness.functions:slow")
+    client = connect(fail_fast=True)
+    assert client.call(1, timeout=20) == 1
+    limit = {"max-connections": private_broker.counts()["connections"]}
+    private_broker.ctl("set_vhost_limits", json.dumps(limit))
+    try:
+        assert client.call(2000, timeout=20) == 2000
+    finally:
+        private_broker.ctl("clear_vhost_limits")
+
+
+def test_request_that_the_broker_does_not_take(
+    serve: Serve, connect: Connect, private_broker: PrivateBroker
+) -> None:
+    """C12: a request larger than the broker's limit costs the connection; nobody is told of a refusal."""
+    with settings(private_broker, max_message_size=100_000):
+        serve(function="harness.functions:slow")
+        client = connect(timeout=30)
+        assert client.call(1) == 1
+        future = client.submit(1500)
+        wait_until(lambda: client.stats.sent == 2, "the request to be sent")
+        with pytest.raises(RpcConnectionLost):
+            client.call("x" * 200_000)  # type: ignore[arg-type]
+        with pytest.raises(RpcConnectionLost):
+            future.result()
+        assert client.call(2) == 2
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_job_longer_than_the_broker_allows(
+    serve: Serve, connect: Connect, private_broker: PrivateBroker, concurrency: int
+) -> None:
+    """C18: a job beyond the broker's `consumer_timeout` costs the connection, and not the server."""
+    with settings(private_broker, channel_tick_interval=300, consumer_timeout=1000):
+        server = serve(function="harness.functions:slow", concurrency=concurrency)
+        client = connect()
+        with suppress(RpcError):  # the server that computed it may have the time to answer
+            client.call(2500, timeout=3)
+        server.wait_for_output("next attempt in")
+        assert client.call(1, timeout=40) == 1
+        assert server.running
+
+
+def test_heartbeat_that_the_broker_lowers(
+    serve: Serve, connect: Connect, private_broker: PrivateBroker
+) -> None:
+    """C21: the heartbeat is the one that was agreed on, when that is lower than what was asked for."""
+    with settings(private_broker, heartbeat=1):
+        server = serve(heartbeat=60)
+        client = connect(heartbeat=60)
+        assert client.call(10) == 55
+        idle(4)
+        assert client.call(11) == 89
+        assert client.stats.reconnects == 0
+        assert "next attempt in" not in server.output
