@@ -206,9 +206,8 @@ class PendingCalls:
 
     def wait_for(self, future: "Future[int]") -> int:
         """Wait until a call has ended, at its deadline at the latest, and return its result or raise its error."""
-        if (
-            threading.current_thread() is self.watcher
-        ):  # in a callback: nobody else watches deadlines
+        if threading.current_thread() is self.watcher:
+            # in a callback: nobody else watches the deadlines
             future.add_done_callback(self._wake)
             self._watch(until=future)
         return future.result()
@@ -305,9 +304,8 @@ def finish(call: PendingCall, outcome: int | RpcError) -> None:
             call.future.set_result(outcome)
     except (RuntimeError, InvalidStateError):
         log.exception("somebody else has ended a call's future")
-    except (
-        BaseException
-    ):  # a callback's SystemExit, which a future lets pass; this thread is needed
+    except BaseException:
+        # a callback's SystemExit: a future lets it pass, and this thread is needed
         if threading.current_thread() is threading.main_thread():  # there it may be Ctrl-C
             raise
         log.exception("a future's callback raised")

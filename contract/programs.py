@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from select import select
@@ -200,10 +201,12 @@ def stop_signals() -> socket.socket:
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    before = {
-        number: signal.signal(number, lambda *_: writer.send(b"."))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
+
+    def wake(*_: object) -> None:
+        with suppress(OSError):  # the server has just ended
+            writer.send(b".")
+
+    before = {number: signal.signal(number, wake) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def restore() -> None:
         for number, handler in before.items():
