@@ -258,15 +258,16 @@ def test_remote_error(
 
 def test_server_killed_while_computing(serve: Serve, client: RpcClient, tmp_path: Path) -> None:
     """C11: a call that a killed server was computing is answered by another."""
-    log = tmp_path / "calls"
+    log, gate = tmp_path / "calls", tmp_path / "gate"
     options: dict[str, Any] = {
-        "function": "harness.functions:slow_logged",
-        "env": {"RPC_CALL_LOG": str(log)},
+        "function": "harness.functions:wait_for_file",
+        "env": {"RPC_CALL_LOG": str(log), "RPC_GATE": str(gate)},
     }
     first = serve(**options)
-    future = client.submit(800, timeout=10)
+    future = client.submit(800, timeout=40)
     wait_until(log.exists, "the first server to compute")
     first.kill()
+    gate.touch()
     serve(**options)
     assert future.result() == 800
     assert logged_calls(log) == [800, 800]
