@@ -6,29 +6,21 @@ from contextlib import suppress
 import pytest
 
 from conftest import Connect, Serve
-from contract import RpcConnectionLost, RpcError, RpcServerUnavailable
+from contract import RpcConnectionLost, RpcError
 from harness.broker import PrivateBroker
 from tests.settings import settings
-from tests.waiting import idle, wait_until
+from tests.waiting import call_until_served, idle, wait_until
 
 
 def test_nobody_can_be_asked(serve: Serve, connect: Connect, private_broker: PrivateBroker) -> None:
     """C6: that the broker takes no further connection does not mean that nobody serves."""
     serve(function="harness.functions:slow")
     client = connect(fail_fast=True)
-
-    def answered(n: int) -> bool:
-        try:
-            return client.call(n, timeout=20) == n
-        except RpcServerUnavailable:
-            return False
-
-    # "until": on a busy machine connecting or counting may take longer than such a call waits
-    wait_until(lambda: answered(1), "the client to be connected")
+    assert call_until_served(client, 1) == 1
     limit = {"max-connections": private_broker.counts()["connections"]}
     private_broker.ctl("set_vhost_limits", json.dumps(limit))
     try:
-        wait_until(lambda: answered(2000), "an answer")
+        assert call_until_served(client, 2000) == 2000
     finally:
         private_broker.ctl("clear_vhost_limits")
 

@@ -31,7 +31,7 @@ from contract import (
 )
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
-from tests.waiting import idle, take_request, wait_until
+from tests.waiting import call_until_served, idle, take_request, wait_until
 
 LATE = 1.5  # seconds: how late a deadline may be noticed when other work keeps the machine busy
 
@@ -314,13 +314,7 @@ def test_fail_fast_with_a_slow_server(serve: Serve, connect: Connect) -> None:
     """C6: fail_fast asks whether anyone serves, not whether the answer is quick."""
     serve(function="harness.functions:slow")
     client = connect(fail_fast=True)
-
-    def connected() -> bool:  # which on a busy machine may take longer than such a call waits
-        with suppress(RpcServerUnavailable):
-            client.call(1)
-        return client.stats.succeeded == 1
-
-    wait_until(connected, "an answer")
+    assert call_until_served(client, 1) == 1
     assert client.call(1800) == 1800
 
 
