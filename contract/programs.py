@@ -32,7 +32,6 @@ EXIT_USAGE = 2
 EXIT_UNAVAILABLE = os.EX_UNAVAILABLE
 # 77: the broker refuses this user, password, permission, certificate or queue
 EXIT_REFUSED = os.EX_NOPERM
-EXIT_INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
 READY_LINE = " [x] Awaiting RPC requests"
 
@@ -129,6 +128,9 @@ def run_client(package: str, client_class: type[RpcClient], argv: list[str] | No
         help="Fail within one second when no server consumes the queue.",
     )
     arguments = parser.parse_args(argv)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Ctrl-C ends it: Python swallows a KeyboardInterrupt that meets a finaliser or an import
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     configure_logging(package, verbose=arguments.verbose)
     options = {
         name: getattr(arguments, name) for name in ("queue", "fail_fast", "heartbeat", "queue_type")
@@ -137,12 +139,10 @@ def run_client(package: str, client_class: type[RpcClient], argv: list[str] | No
         n = read_n(parser, arguments.n)
         print(f" [x] Requesting fib({n})", flush=True)
         with client_class(";".join(arguments.urls), timeout=arguments.timeout, **options) as client:
-            print(f" [.] Got {client.call(n)}")
+            print(f" [.] Got {client.call(n)}", flush=True)
     except (RpcError, ValueError) as error:
         print(f"{parser.prog}: {explain(error)}", file=sys.stderr)
         return exit_code(error)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
     return 0
 
 
