@@ -102,6 +102,9 @@ class FibonacciRpcClient:
         try:  # before the lock is taken: Ctrl-C may come right after
             if self._lock.acquire(timeout=max(0.0, call.remaining)):
                 self._publish(call)
+        except BaseException:
+            call.future.cancel()  # C7: Ctrl-C, before the caller has the future
+            raise
         finally:
             try:  # noqa: SIM105, a call of Python's own might be ended by Ctrl-C
                 self._lock.release()

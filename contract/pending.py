@@ -218,28 +218,31 @@ class PendingCalls:
 
     def _watch(self, until: "Future[int] | None" = None) -> None:
         while until is None or not until.done():
-            now = time.monotonic()
-            ask, expired = False, []
-            for call in self._snapshot():
-                if call.due > now:
-                    continue
-                if call.asked or call.deadline <= now:
-                    expired.append(call)
-                else:
-                    ask = call.asked = True
-                    call.due = call.deadline
-                    if self._fail_fast:
-                        call.due = min(call.due, now + FAIL_FAST_LIMIT - FAIL_FAST_AFTER)
-            if ask and not self._asking:  # an answer that is under way will do for these as well
-                self._asking = True
-                self._ask_for_consumers()
-            self._expire(expired)
+            self._end_what_is_due()  # apart: while this waits, no call must be kept by a variable
             with self._mutex:
                 if self._closed or (until is not None and until.done()):
                     return  # close() has ended all calls
                 self._wake_at = min((call.due for call in self._calls.values()), default=math.inf)
                 pause = max(self._wake_at - time.monotonic(), SCAN_INTERVAL)
                 self._changed.wait(min(pause, threading.TIMEOUT_MAX))
+
+    def _end_what_is_due(self) -> None:
+        now = time.monotonic()
+        ask, expired = False, []
+        for call in self._snapshot():
+            if call.due > now:
+                continue
+            if call.asked or call.deadline <= now:
+                expired.append(call)
+            else:
+                ask = call.asked = True
+                call.due = call.deadline
+                if self._fail_fast:
+                    call.due = min(call.due, now + FAIL_FAST_LIMIT - FAIL_FAST_AFTER)
+        if ask and not self._asking:  # an answer that is under way will do for these as well
+            self._asking = True
+            self._ask_for_consumers()
+        self._expire(expired)
 
     def _expire(self, calls: Iterable[PendingCall]) -> None:
         for call in calls:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -151,6 +152,15 @@ def test_many_deadlines(pending: PendingCalls) -> None:
     wait_until(lambda: pending.stats.timed_out == 10_000, "all deadlines to pass")
     assert all(isinstance(call.future.exception(timeout=0), RpcTimeout) for call in calls)
     assert pending.stats.in_flight == 0
+
+
+def test_idle_table_keeps_no_call(pending: PendingCalls) -> None:
+    """C21: a call that has timed out is gone at once, not with the next call."""
+    future = pending.add(b"1", 0.05).future
+    left = weakref.ref(future)
+    assert isinstance(future.exception(timeout=5), RpcTimeout)
+    del future
+    wait_until(lambda: left() is None, "the call to be gone")
 
 
 def test_each_caller_gets_an_exception_of_its_own(pending: PendingCalls) -> None:

@@ -5,6 +5,7 @@ import os
 import threading
 from collections import Counter
 from concurrent.futures import wait
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -31,6 +32,12 @@ def in_process() -> dict[str, int]:
     return {"threads": threading.active_count(), "files": SELF.num_fds()}
 
 
+def alive() -> Counter[str]:
+    """Return how many objects of each type Python's garbage collector tracks."""
+    gc.collect()
+    return Counter(type(each).__qualname__ for each in gc.get_objects())
+
+
 def none_grew(now: dict[str, int], before: dict[str, int]) -> bool:
     """Tell whether there is no more of anything than before.
 
@@ -55,15 +62,16 @@ def test_timed_out_calls_leave_nothing(
 
     round_of_calls()
     before, before_in_broker = in_process(), private_broker.counts()
-    objects, resident = len(gc.get_objects()), SELF.memory_info().rss
+    objects, resident = alive(), SELF.memory_info().rss
     for _ in range(ROUNDS - 1):
         round_of_calls()
 
-    def grown() -> int:
-        gc.collect()
-        return len(gc.get_objects()) - objects
+    def grown() -> Counter[str]:
+        return alive() - objects
 
-    wait_until(lambda: grown() < OBJECTS, f"fewer than {OBJECTS} more objects")
+    with suppress(AssertionError):  # the next line says of what there is more
+        wait_until(lambda: grown().total() < OBJECTS, "few more objects", timeout=60)
+    assert grown().total() < OBJECTS, grown().most_common(20)
     assert SELF.memory_info().rss - resident < RESIDENT
     wait_until(lambda: none_grew(in_process(), before), f"the process to have {before} again")
     wait_until(lambda: none_grew(private_broker.counts(), before_in_broker), f"{before_in_broker}")

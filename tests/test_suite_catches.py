@@ -33,12 +33,12 @@ def broken(name: str) -> Any:
     return import_module(f"tests.broken.{name}")
 
 
-def run_suite(path: Path, *arguments: str, timeout: float = 600.0) -> Any:
+def run_suite(path: Path, *arguments: str, timeout: float = 900.0) -> Any:
     """Run the suite in a process of its own, with a broker of its own, and return what it recorded."""
     # What is broken leaks, and would fail the test that runs when the garbage collector finds out.
     quiet = ["-p", "no:unraisableexception", "-p", "no:threadexception"]
     # and hangs: that is found out sooner than on a machine where a good one may be slow
-    options = [*quiet, "-p", "no:cacheprovider", "--tb=line", "--timeout=60"]
+    options = [*quiet, "-p", "no:cacheprovider", "--tb=line", "--timeout=120"]
     environment = {name: value for name, value in os.environ.items() if name != "AMQP_URL"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, "--conformance-json", str(path), *arguments],
@@ -108,7 +108,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return run_suite(record, "tests", "--collect-only", "-q")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_broken_implementations_are_caught(quick_run: Any) -> None:
     """The clauses meant fail, and none of the sample does.
 
