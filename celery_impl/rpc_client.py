@@ -256,8 +256,10 @@ class FibonacciRpcClient:
             if self._lock.acquire(timeout=LOCK_TIMEOUT):
                 use()
         finally:
-            with suppress(RuntimeError):
+            try:  # noqa: SIM105, as in `_send`
                 self._lock.release()
+            except RuntimeError:
+                pass
 
     def _on_connection_lost(self, error: Exception, in_use: bool) -> None:
         with self._lock:

@@ -42,6 +42,8 @@ from kombu_impl.connection import (
     release,
 )
 
+LOCK_TIMEOUT = 0.02  # seconds
+
 log = logging.getLogger(__name__)
 
 
@@ -230,9 +232,16 @@ class FibonacciRpcClient:
         for key, _ in self._selector.select(self._heartbeat / 4):
             if key.fileobj is self._wake_reader:
                 self._wake_reader.recv(1024)
-        with self._lock:
-            drain(self._link)
-            self._link.heartbeat_tick()
+        # C4: another's write that is stuck must not hold up a caller that reads; the next turn will do
+        try:  # before the lock is taken, as in `_send`
+            if self._lock.acquire(timeout=LOCK_TIMEOUT):
+                drain(self._link)
+                self._link.heartbeat_tick()
+        finally:
+            try:  # noqa: SIM105, as in `_send`
+                self._lock.release()
+            except RuntimeError:
+                pass
         # outside the lock: a future's callback may send the next request
         while self._received:
             self._on_reply(self._received.popleft())

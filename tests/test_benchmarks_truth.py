@@ -36,7 +36,7 @@ from benchmarks.tables import growth, summary
 from benchmarks.words import NO_DIFFERENCE, factor, milliseconds, rate, times
 from harness.broker import ExternalBroker, PrivateBroker
 from harness.program import PROJECT_ROOT
-from tests.rows.delayed.rpc_client import DELAY
+from tests.rows.delayed import rpc_client as delayed_client
 
 PASSES = 20
 
@@ -48,31 +48,31 @@ def rig(broker: PrivateBroker | ExternalBroker) -> Iterator[Rig]:
         yield rig
 
 
-def measure(rig: Rig, *rows: str, seconds: float = 0.06) -> dict[str, Measured | Void]:
+def measure(rig: Rig, *rows: str) -> dict[str, Measured | Void]:
     """Time calls of these rows in turn, as `bench_call.py` does."""
     settings = {row: Setting(row) for row in rows}
-    return rig.measure(settings, lambda _, client: time_calls(client, 0, seconds, 10), PASSES)
+    return rig.measure(settings, lambda _, client: time_calls(client, 0, 0.06, 10), PASSES)
 
 
 # -- against a broker ------------------------------------------------------------------------------------
 
 
-def test_known_delay(rig: Rig) -> None:
+def test_known_delay(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """One millisecond more in a call is measured as one millisecond, and called a difference."""
     found = []
-    # on a busy machine, with longer passes until it can tell a millisecond
-    for seconds in (0.06, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0):
-        results = measure(rig, "raw_pika", "tests.rows.delayed", seconds=seconds)
+    # more where a busy machine hides one
+    for delay in (0.001, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064):
+        monkeypatch.setattr(delayed_client, "DELAY", delay)
+        results = measure(rig, "raw_pika", "tests.rows.delayed")
         plain, delayed = results["raw_pika"], results["tests.rows.delayed"]
         assert isinstance(plain, Measured)
         assert isinstance(delayed, Measured)
         # the slower calls of a row are those that other processes held up
         added = delayed.quantile(0.1) - plain.quantile(0.1)
-        found.append((added, ratio(delayed.passes, plain.passes).differs))
-        measured = any(DELAY * 0.8 < each < DELAY * 1.5 for each, _ in found)
-        if measured and any(differs for _, differs in found):
+        found.append((delay, added, ratio(delayed.passes, plain.passes).differs))
+        if delay * 0.8 < added < delay * 1.5 and found[-1][-1]:
             return
-    pytest.fail(f"1 ms was measured as {found}")
+    pytest.fail(f"delays, as they were measured, and whether called a difference: {found}")
 
 
 def test_same_under_two_names(rig: Rig) -> None:

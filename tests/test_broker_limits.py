@@ -1,6 +1,7 @@
 """C6, C12, C18, C21: what a broker does not allow: how many connections, how large, how long, how seldom."""
 
 import json
+import threading
 from contextlib import suppress
 
 import pytest
@@ -23,6 +24,19 @@ def test_nobody_can_be_asked(serve: Serve, connect: Connect, private_broker: Pri
         assert call_until_served(client, 2000) == 2000
     finally:
         private_broker.ctl("clear_vhost_limits")
+
+
+def test_nobody_can_ask(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """C6: that the client gets no thread to ask with does not mean that nobody serves."""
+    serve(function="harness.functions:slow")
+    client = connect(fail_fast=True)
+    assert call_until_served(client, 1) == 1
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert call_until_served(client, 2000) == 2000
 
 
 def test_request_that_the_broker_does_not_take(

@@ -1,11 +1,13 @@
 """C2 to C18 on a bad day: slow and broken networks, silent peers, dead brokers, wrong clocks."""
 
 import os
+import resource
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import wait
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -292,6 +294,61 @@ def test_submit_does_not_block(backend: str, node: PrivateBroker, queue: str) ->
                 assert time.monotonic() - begun < 1 + LATE
         finally:
             os.kill(node.pid, signal.SIGCONT)
+
+
+def test_stuck_write_of_another_caller(
+    backend: str, serve: Serve, node: PrivateBroker, queue: str
+) -> None:
+    """C3, C4: a caller whose write is stuck keeps no other from ending at its deadline."""
+    serve(url=node.url)
+    large: Any = "x" * 32_000_000  # more than the sockets' buffers hold
+
+    def ended_first() -> bool:
+        with (
+            client_class(backend)(node.url, queue=queue, heartbeat=1) as client,
+            ThreadPoolExecutor(2) as callers,
+        ):
+            for n in range(3):  # so that the next caller reads for itself
+                assert callers.submit(client.call, n, timeout=20).result() == fib(n)
+            os.kill(node.pid, signal.SIGSTOP)
+            try:
+                reading = callers.submit(client.call, 4, timeout=0.5)
+                wait_until(lambda: client.stats.sent == 4, "the request to be sent")
+                stuck = callers.submit(client.call, large, timeout=5)
+                assert isinstance(reading.exception(), RpcError)
+                return not wait([stuck], timeout=0.2).done  # which ends when its write is given up
+            finally:
+                os.kill(node.pid, signal.SIGCONT)
+
+    # a busy machine may be later than the time between the two
+    assert any(ended_first() for _ in range(4))
+
+
+@contextmanager
+def no_further_file(pid: int) -> Iterator[None]:
+    """Let a process open no file and no socket."""
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_no_file_descriptor_left(serve: Serve, connect: Connect, url: str) -> None:
+    """C12, C18: while a process has no descriptor for a socket it tries again, and then goes on."""
+    with Proxy.for_url(url) as clients, Proxy.for_url(url) as servers:
+        server = serve(url=servers.url)
+        client = connect(clients.url)
+        assert client.call(10, timeout=30) == 55
+        with no_further_file(server.pid), no_further_file(os.getpid()):
+            clients.cut()
+            servers.cut()
+            server.wait_for_output("next attempt in", 30)
+            with pytest.raises((RpcServerUnavailable, RpcConnectionLost)):
+                client.call(11, timeout=2)
+        assert client.call(12, timeout=50) == fib(12)
+        assert server.running
 
 
 # -- the broker ------------------------------------------------------------------------------------
