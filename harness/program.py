@@ -153,9 +153,12 @@ class Program:
     def wait(self, timeout: float | None = 15.0) -> int:
         """Wait for the end and return the exit code; TimeoutError after `timeout` seconds."""
         try:
-            return self._started().wait(timeout)
+            returncode = self._started().wait(timeout)
         except subprocess.TimeoutExpired:
             raise TimeoutError(self._complaint(f"still running after {timeout:g} s")) from None
+        if self._reader is not None:  # `output` has all of it then, unless a child goes on writing
+            self._reader.join(timeout=5)
+        return returncode
 
     def kill(self) -> None:
         """SIGKILL the program and its children, and wait until they have gone. Idempotent."""

@@ -331,8 +331,8 @@ def test_call_during_an_outage(
         private_broker.stop_app()
         with pytest.raises(RpcTimeout):
             client.call(11, timeout=1.5)
-        waiting = client.submit(12, timeout=50)
-        cancelled = client.submit(13, timeout=50)
+        waiting = client.submit(12, timeout=200)
+        cancelled = client.submit(13, timeout=200)
         assert cancelled.cancel()
     finally:
         private_broker.start_app()

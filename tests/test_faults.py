@@ -359,10 +359,10 @@ def test_broker_killed(serve: Serve, connect: Connect, node: PrivateBroker) -> N
     server = serve(url=node.url, prefetch=10)
     client = connect(node.url)
     try:
-        with Load(client, timeout=40) as load:
+        with Load(client, timeout=120) as load:
             load.wait_for_answers(100)
             node.kill()
-            waiting = client.submit(12, timeout=50)
+            waiting = client.submit(12, timeout=200)
             server.wait_for_output("next attempt in", 30)
             node.start()
             assert waiting.exception() is None or isinstance(waiting.exception(), RpcConnectionLost)

@@ -26,6 +26,7 @@ from harness.broker import (
     TlsFiles,
     broker,
     find_program,
+    free_port,
 )
 from harness.guardian import family
 from harness.program import PROJECT_ROOT, Program
@@ -208,6 +209,16 @@ def test_failing_rabbitmqctl_says_why(node: PrivateBroker) -> None:
     """The error of a failing rabbitmqctl carries its output."""
     with pytest.raises(RuntimeError, match="nosuchthing"):
         node.ctl("nosuchthing")
+
+
+def test_nothing_starts_an_epmd(node: PrivateBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Erlang starts for a program that finds none would outlive all."""
+    port = free_port()
+    monkeypatch.setattr(node._distribution, "port", port)
+    with pytest.raises(RuntimeError):
+        node.ctl("status")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
 
 
 def test_broker_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
