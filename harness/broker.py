@@ -291,7 +291,7 @@ class PrivateBroker:
             "ERL_EPMD_PORT": str(self._distribution.port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             # else whatever finds no epmd, its owner having just ended, starts one that outlives all
-            "ERL_FLAGS": "-start_epmd false",
+            "ERL_AFLAGS": "-start_epmd false",
             "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_DIST_PORT": str(self._dist_port),
             "RABBITMQ_CONF_ENV_FILE": str(here / "none"),
