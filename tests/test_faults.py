@@ -2,7 +2,6 @@
 
 import os
 import resource
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -31,7 +30,7 @@ from harness.functions import logged_calls
 from harness.program import PROJECT_ROOT
 from harness.proxy import Direction, Proxy, Way
 from tests.load import LATE, Load
-from tests.waiting import wait_until
+from tests.waiting import stopped, wait_until
 
 DIRECTIONS = get_args(Direction)
 CLOSE_WITHIN = 7.0  # seconds, with a silent broker
@@ -284,16 +283,13 @@ def test_submit_does_not_block(backend: str, node: PrivateBroker, queue: str) ->
     with client_class(backend)(node.url, queue=queue) as client:
         client.submit(1)
         wait_until(lambda: client.stats.sent == 1, "the connection")
-        os.kill(node.pid, signal.SIGSTOP)
-        try:
+        with stopped(node.pid):
             for n in (large, large, 1, 2):
                 begun = time.monotonic()
                 future = client.submit(n, timeout=1)
                 assert time.monotonic() - begun < io_timeout + 0.5
                 assert isinstance(future.exception(), RpcError)
                 assert time.monotonic() - begun < 1 + LATE
-        finally:
-            os.kill(node.pid, signal.SIGCONT)
 
 
 def test_stuck_write_of_another_caller(
@@ -310,8 +306,7 @@ def test_stuck_write_of_another_caller(
         ):
             for n in range(3):  # so that the next caller reads for itself
                 assert callers.submit(client.call, n, timeout=20).result() == fib(n)
-            os.kill(node.pid, signal.SIGSTOP)
-            try:
+            with stopped(node.pid):
                 reading = callers.submit(client.call, 4, timeout=0.5)
                 wait_until(
                     lambda: client.stats.sent == 4 or reading.done(), "the request to be sent"
@@ -319,8 +314,6 @@ def test_stuck_write_of_another_caller(
                 stuck = callers.submit(client.call, large, timeout=5)
                 assert isinstance(reading.exception(), RpcError)
                 return not wait([stuck], timeout=0.2).done  # which ends when its write is given up
-            finally:
-                os.kill(node.pid, signal.SIGCONT)
 
     # a busy machine may be later than the time between the two
     assert any(ended_first() for _ in range(4))

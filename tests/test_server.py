@@ -1,6 +1,5 @@
 """C14 to C19: what a server does with requests, with a long job, when told to stop, beside another; C21, C23."""
 
-import os
 import signal
 import sys
 import threading
@@ -15,7 +14,7 @@ from contract import RpcClient, fib
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
 from harness.program import Program
-from tests.waiting import idle, wait_until
+from tests.waiting import idle, stopped, wait_until
 
 
 @pytest.fixture
@@ -124,12 +123,9 @@ def test_stop_while_the_broker_pauses(
     server = serve(**logged(log))
     future = client.submit(4500, timeout=50)
     wait_until(lambda: logged_calls(log) == [4500], "the server to compute")
-    os.kill(private_broker.pid, signal.SIGSTOP)
-    try:
+    with stopped(private_broker.pid):
         server.send_signal(signal.SIGTERM)
         idle(3)
-    finally:
-        os.kill(private_broker.pid, signal.SIGCONT)
     assert future.result() == 4500
     assert server.wait(20) == 0
     assert logged_calls(log) == [4500]

@@ -1,10 +1,14 @@
 """Wait for what a broker or another process does: a condition with a deadline, never a fixed pause."""
 
+import os
+import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
+
+import psutil
 
 from contract import RpcClient, RpcServerUnavailable
 
@@ -25,6 +29,17 @@ def wait_until(condition: Callable[[], object], what: str, timeout: float = 15.0
 def idle(seconds: float) -> None:
     """Let time pass where nothing happening is what is tested."""
     threading.Event().wait(seconds)
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Let a process stand still. On a busy machine it goes on for a while after the signal."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, "it to stop")
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def take_request(client: RpcClient, channel: Any, queue: str) -> Any:
