@@ -553,12 +553,12 @@ def test_counters(serve: Serve, client: RpcClient) -> None:
     with pytest.raises(InvalidRequest):
         client.call(-1)
     with pytest.raises(RpcTimeout):
-        client.call(600, timeout=0.3)
+        client.call(1500, timeout=1)
     wait_until(lambda: client.stats.late == 1, "the late reply")
-    future = client.submit(500)
+    future = client.submit(1500)
     wait_until(lambda: client.stats.sent == 4, "the request to be sent")
     assert client.stats.in_flight == 1
-    assert future.result() == 500
+    assert future.result() == 1500
     counted = {
         "sent": 4,
         "succeeded": 2,
