@@ -214,7 +214,7 @@ class PrivateBroker:
             raise RuntimeError("the broker was not started")
         return self._program.wait(timeout=None)
 
-    def ctl(self, *args: str, timeout: float = 60.0) -> str:
+    def ctl(self, *args: str, timeout: float = 120.0) -> str:
         """Run rabbitmqctl and return what it wrote; RuntimeError, with that, when it fails."""
         done = subprocess.run(
             [self._rabbitmqctl, "--node", self.node, *args],

@@ -90,7 +90,7 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=50,
+            timeout=120,
             check=False,
         )
         self._returncode = done.returncode
