@@ -36,10 +36,8 @@ from contract.address import broker_urls, shown
 from contract.errors import RpcAccessRefused, RpcConnectionLost
 from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
 from contract.programs import run_client
-from contract.turns import Turns
+from contract.turns import READER_PATIENCE, Turns, run_holding
 from contract.wire import CONTENT_TYPE, check_heartbeat, check_queue, encode_request
-
-LOCK_TIMEOUT = 0.02  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -99,17 +97,11 @@ class FibonacciRpcClient:
         call = self._pending.add(encode_request(n), self._timeout if timeout is None else timeout)
         if in_background:
             self._turns.read_in_background()
-        try:  # before the lock is taken: Ctrl-C may come right after
-            if self._lock.acquire(timeout=max(0.0, call.remaining)):
-                self._publish(call)
+        try:
+            run_holding(self._lock, lambda: self._publish(call), max(0.0, call.remaining))
         except BaseException:
             call.future.cancel()  # C7: Ctrl-C, before the caller has the future
             raise
-        finally:
-            try:  # noqa: SIM105, a call of Python's own might be ended by Ctrl-C
-                self._lock.release()
-            except RuntimeError:  # it is another thread's
-                pass
         return call.future
 
     def _publish(self, call: PendingCall) -> None:
@@ -239,7 +231,7 @@ class FibonacciRpcClient:
         drain(self._links[0])
 
     def _on_producer(self) -> None:
-        self._unless_stuck(lambda: drain(self._links[1]))
+        run_holding(self._lock, lambda: drain(self._links[1]), READER_PATIENCE)
 
     def _on_wake(self) -> None:
         self._wake_reader.recv(1024)
@@ -248,18 +240,7 @@ class FibonacciRpcClient:
 
     def _check_heartbeats(self) -> None:
         self._links[0].heartbeat_tick()
-        self._unless_stuck(self._links[1].heartbeat_tick)
-
-    def _unless_stuck(self, use: Callable[[], None]) -> None:
-        # C4: another's write that is stuck must not hold up a caller that reads; the next time will do
-        try:  # before the lock is taken, as in `_send`
-            if self._lock.acquire(timeout=LOCK_TIMEOUT):
-                use()
-        finally:
-            try:  # noqa: SIM105, as in `_send`
-                self._lock.release()
-            except RuntimeError:
-                pass
+        run_holding(self._lock, self._links[1].heartbeat_tick, READER_PATIENCE)
 
     def _on_connection_lost(self, error: Exception, in_use: bool) -> None:
         with self._lock:

@@ -16,6 +16,11 @@ from contract.pending import PendingCalls
 
 PAUSE = 0.05  # seconds without a call, after which the client's own thread reads again
 
+READER_PATIENCE = 0.02
+"""Seconds that whoever reads waits for the lock of a connection, and leaves the rest to the next turn.
+
+C4: another's write that is stuck must not hold up a caller that reads."""
+
 
 class Turns:
     """Lets one thread at a time read a connection.
@@ -153,6 +158,18 @@ class Flag:
         """Wait until it is set, for so many seconds."""
         if self._unset.acquire(timeout=timeout):
             self.set()
+
+
+def run_holding(lock: threading.RLock, action: Callable[[], None], timeout: float) -> None:
+    """Run `action` with the lock held, unless it cannot be had within `timeout` seconds. Ctrl-C leaves it free."""
+    try:  # before the lock is taken: Ctrl-C may come right after
+        if lock.acquire(timeout=timeout):
+            action()
+    finally:
+        try:  # noqa: SIM105, a call of Python's own might be ended by Ctrl-C
+            lock.release()
+        except RuntimeError:  # it is another thread's
+            pass
 
 
 def is_from_handler(error: BaseException) -> bool:

@@ -22,7 +22,7 @@ from contract.address import broker_urls, shown
 from contract.errors import RpcAccessRefused, RpcConnectionLost
 from contract.pending import PendingCall, PendingCalls, Stats, check_timeout
 from contract.programs import run_client
-from contract.turns import Turns
+from contract.turns import READER_PATIENCE, Turns, run_holding
 from contract.wire import (
     CONTENT_TYPE,
     check_heartbeat,
@@ -41,8 +41,6 @@ from kombu_impl.connection import (
     refusal,
     release,
 )
-
-LOCK_TIMEOUT = 0.02  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -101,17 +99,11 @@ class FibonacciRpcClient:
         call = self._pending.add(encode_request(n), self._timeout if timeout is None else timeout)
         if in_background:
             self._turns.read_in_background()
-        try:  # before the lock is taken: Ctrl-C may come right after
-            if self._lock.acquire(timeout=max(0.0, call.remaining)):
-                self._publish(call)
+        try:
+            run_holding(self._lock, lambda: self._publish(call), max(0.0, call.remaining))
         except BaseException:
             call.future.cancel()  # C7: Ctrl-C, before the caller has the future
             raise
-        finally:
-            try:  # noqa: SIM105, a call of Python's own might be ended by Ctrl-C
-                self._lock.release()
-            except RuntimeError:  # it is another thread's
-                pass
         return call.future
 
     def _publish(self, call: PendingCall) -> None:
@@ -232,19 +224,14 @@ class FibonacciRpcClient:
         for key, _ in self._selector.select(self._heartbeat / 4):
             if key.fileobj is self._wake_reader:
                 self._wake_reader.recv(1024)
-        # C4: another's write that is stuck must not hold up a caller that reads; the next turn will do
-        try:  # before the lock is taken, as in `_send`
-            if self._lock.acquire(timeout=LOCK_TIMEOUT):
-                drain(self._link)
-                self._link.heartbeat_tick()
-        finally:
-            try:  # noqa: SIM105, as in `_send`
-                self._lock.release()
-            except RuntimeError:
-                pass
+        run_holding(self._lock, self._read, READER_PATIENCE)
         # outside the lock: a future's callback may send the next request
         while self._received:
             self._on_reply(self._received.popleft())
+
+    def _read(self) -> None:
+        drain(self._link)
+        self._link.heartbeat_tick()
 
     def _on_connection_lost(self, error: Exception, in_use: bool) -> None:
         if refusal(error, in_use):  # no retry loop: the next call tries again
