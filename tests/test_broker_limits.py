@@ -47,7 +47,7 @@ def test_request_that_the_broker_does_not_take(
         serve(function="harness.functions:slow")
         client = connect(timeout=30)
         assert client.call(1) == 1
-        future = client.submit(1500)
+        future = client.submit(3000)
         wait_until(lambda: client.stats.sent == 2, "the request to be sent")
         with pytest.raises(RpcConnectionLost):
             client.call("x" * 200_000)  # type: ignore[arg-type]
@@ -77,11 +77,11 @@ def test_heartbeat_that_the_broker_lowers(
     serve: Serve, connect: Connect, private_broker: PrivateBroker
 ) -> None:
     """C21: the heartbeat is the one that was agreed on, when that is lower than what was asked for."""
-    with settings(private_broker, heartbeat=1):
+    with settings(private_broker, heartbeat=2):
         server = serve(heartbeat=60)
         client = connect(heartbeat=60)
         assert client.call(10) == 55
-        idle(4)
+        idle(6)
         assert client.call(11) == 89
         assert client.stats.reconnects == 0
         assert "next attempt in" not in server.output

@@ -31,9 +31,8 @@ from contract import (
 )
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
-from tests.waiting import call_until_served, idle, take_request, wait_until
-
-LATE = 1.5  # seconds: how late a deadline may be noticed when other work keeps the machine busy
+from tests.load import LATE
+from tests.waiting import call_until_served, idle, none_grew, take_request, wait_until
 
 
 def ended(future: "Future[int]") -> threading.Event:
@@ -69,10 +68,10 @@ def test_replies_in_any_order(serve: Serve, client: RpcClient) -> None:
     """C2: a reply that overtakes another resolves its own call."""
     serve(function="harness.functions:slow", concurrency=3)
     client.call(0)
-    submitted = [client.submit(milliseconds) for milliseconds in (900, 450, 1)]
+    submitted = [client.submit(milliseconds) for milliseconds in (2000, 1000, 1)]
     order = [future.result() for future in as_completed(submitted)]
-    assert order == [1, 450, 900]
-    assert [future.result() for future in submitted] == [900, 450, 1]
+    assert order == [1, 1000, 2000]
+    assert [future.result() for future in submitted] == [2000, 1000, 1]
 
 
 def test_one_callback_queue(serve: Serve, connect: Connect, private_broker: PrivateBroker) -> None:
@@ -114,7 +113,7 @@ def test_calls_in_a_row(serve: Serve, connect: Connect) -> None:
 def test_call_beside_others(serve: Serve, client: RpcClient) -> None:
     """C3: threads' calls and futures that begin or end while another thread waits are answered all the same."""
     serve(function="harness.functions:slow", concurrency=3)
-    for first, second in ((500, 1), (200, 500), (300, 300)):
+    for first, second in ((1000, 1), (600, 1000), (700, 700)):
         assert client.call(0) == 0
         with ThreadPoolExecutor(1) as pool:
             other = pool.submit(client.call, first)
@@ -233,9 +232,9 @@ def test_deadlines_of_many_calls(serve: Serve, client: RpcClient) -> None:
     """C4: each call has its own deadline, whatever the order they were made in."""
     serve(function="harness.functions:slow")
     client.call(0)
-    client.submit(1500)
+    client.submit(2500)
     begun = time.monotonic()
-    timeouts = [0.9, 0.3, 0.6]
+    timeouts = [1.5, 0.5, 1.0]
     ends: dict[float, float] = {}
 
     def note(timeout: float) -> Any:
@@ -246,7 +245,7 @@ def test_deadlines_of_many_calls(serve: Serve, client: RpcClient) -> None:
         future.add_done_callback(note(timeout))
     wait(futures)
     wait_until(lambda: len(ends) == 3, "all callbacks")
-    assert sorted(ends, key=lambda timeout: ends[timeout]) == [0.3, 0.6, 0.9]
+    assert sorted(ends, key=lambda timeout: ends[timeout]) == [0.5, 1.0, 1.5]
     assert all(timeout <= end < timeout + LATE for timeout, end in ends.items())
 
 
@@ -284,12 +283,12 @@ def test_expired_request_is_not_computed(serve: Serve, client: RpcClient, tmp_pa
         env={"RPC_CALL_LOG": str(log)},
     )
     client.call(0)
-    slow = client.submit(1200)
+    slow = client.submit(2500)
     hopeless = [client.submit(5, timeout=0.4) for _ in range(6)]
     assert all(isinstance(future.exception(), RpcTimeout) for future in hopeless)
-    assert slow.result() == 1200
+    assert slow.result() == 2500
     assert client.call(1) == 1
-    assert logged_calls(log) == [0, 1200, 1]
+    assert logged_calls(log) == [0, 2500, 1]
 
 
 def test_no_server(client: RpcClient) -> None:
@@ -312,7 +311,7 @@ def test_no_server_fails_fast(connect: Connect) -> None:
     client = connect(fail_fast=True)
     begun = time.monotonic()
     with pytest.raises(RpcServerUnavailable):
-        client.call(1, timeout=4)
+        client.call(1, timeout=8)
     assert time.monotonic() - begun < 1.0 + LATE
 
 
@@ -336,7 +335,7 @@ def test_busy_server_is_not_an_absent_one(serve: Serve, client: RpcClient) -> No
     """C6: a call that timed out behind another is not told that nobody serves."""
     serve(function="harness.functions:slow")
     assert client.call(1, timeout=20) == 1
-    client.submit(1500)
+    client.submit(3000)
     with pytest.raises(RpcTimeout) as caught:
         client.call(1, timeout=0.7)
     assert type(caught.value) is RpcTimeout
@@ -371,7 +370,7 @@ def test_call_in_the_callback_of_a_timeout(serve: Serve, client: RpcClient) -> N
 def test_cancel(serve: Serve, client: RpcClient) -> None:
     """C7: cancel() frees the call at once; its reply counts as late."""
     serve(function="harness.functions:slow")
-    future = client.submit(700)
+    future = client.submit(1500)
     wait_until(lambda: client.stats.sent == 1, "the request to be sent")
     assert future.cancel()
     assert client.stats.in_flight == 0
@@ -404,7 +403,7 @@ def test_interrupted_wait(serve: Serve, client: RpcClient) -> None:
         interrupting = threading.Thread(target=interrupt)
         interrupting.start()
         with pytest.raises(KeyboardInterrupt):
-            client.call(900)
+            client.call(1500)
         interrupting.join()
         assert client.stats.in_flight == 0
     assert client.call(2, timeout=20) == 2
@@ -471,7 +470,7 @@ def test_close_leaves_nothing(
         assert private_broker.counts()["queues"] > before["queues"]
         client.close()
     wait_until(lambda: set(threading.enumerate()) <= threads, "the client's threads to end")
-    wait_until(lambda: private_broker.counts() == before, f"the broker to have {before} again")
+    wait_until(lambda: none_grew(private_broker.counts(), before), f"the broker to have {before}")
 
 
 def test_close_removes_the_callback_queue(client: RpcClient, queue: str, channel: Any) -> None:

@@ -68,16 +68,16 @@ def test_one_message_each_way(serve: Serve, connect: Connect, proxy: Proxy) -> N
     serve()
     client = connect(proxy.url)
     client.call(1)
-    proxy.delay(0.2)
-    assert 0.4 <= quickest(client, 4) < 0.75
+    proxy.delay(0.4)
+    assert 0.8 <= quickest(client, 3) < 1.5
 
 
 def test_one_message_each_way_in_the_server(serve: Serve, client: RpcClient, proxy: Proxy) -> None:
     """C2: a call costs one message each way and no synchronous round trip, for the server."""
     serve(url=proxy.url)
     client.call(1)
-    proxy.delay(0.2)
-    assert 0.4 <= quickest(client, 4) < 0.75
+    proxy.delay(0.4)
+    assert 0.8 <= quickest(client, 3) < 1.5
 
 
 def test_calls_do_not_wait_for_each_other(serve: Serve, connect: Connect, proxy: Proxy) -> None:
@@ -88,9 +88,9 @@ def test_calls_do_not_wait_for_each_other(serve: Serve, connect: Connect, proxy:
     proxy.delay(0.2)
     begun = time.monotonic()
     futures = [client.submit(n) for n in range(50)]
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < LATE  # each waiting for an answer: 20 s
     assert [future.result() for future in futures] == [fib(n) for n in range(50)]
-    assert time.monotonic() - begun < 4  # one after another: 20 s
+    assert time.monotonic() - begun < 10  # one after another: 20 s
 
 
 # -- cut -------------------------------------------------------------------------------------------
@@ -170,10 +170,10 @@ def test_silent_broker(serve: Serve, connect: Connect, proxy: Proxy, direction: 
     proxy.black_hole(direction)
     begun = time.monotonic()
     futures = [client.submit(n, timeout=1) for n in range(20)]
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < LATE  # each until its deadline: 20 s
     with pytest.raises(RpcTimeout):
         client.call(11, timeout=1)
-    assert 1 <= time.monotonic() - begun < 2 + LATE
+    assert 1 <= time.monotonic() - begun < 1 + 2 * LATE
     assert all(isinstance(future.exception(), RpcTimeout) for future in futures)
     proxy.heal()
     assert answered(client, 12) == fib(12)
@@ -213,7 +213,7 @@ def test_half_a_frame(serve: Serve, connect: Connect, proxy: Proxy) -> None:
         with pytest.raises(RpcTimeout):
             client.call(11, timeout=0.5)
         assert isinstance(client.submit(12, timeout=0.5).exception(), RpcTimeout)
-    assert time.monotonic() - begun < 2.0 + LATE
+    assert time.monotonic() - begun < 2.0 + 2 * LATE
     proxy.filter = None
     proxy.cut()
     wait_until(lambda: client.stats.reconnects == 1, "the client to be back", 30)
@@ -272,7 +272,7 @@ def test_heartbeat_finds_a_silent_broker(serve: Serve, connect: Connect, url: st
         clients.heal()
         servers.heal()
         assert waiting.result() == fib(12)
-        assert client.stats.reconnects == 1
+        assert client.stats.reconnects >= 1  # a busy machine is late for a heartbeat, too
         assert server.running
 
 

@@ -431,17 +431,17 @@ def test_proxy_passes_the_end_of_a_stream(echo: int) -> None:
 def test_proxy_delays(echo: int) -> None:
     """Bytes are late by the time given, in the direction given."""
     with Proxy("127.0.0.1", echo) as proxy, open_socket(proxy.port) as sock:
-        proxy.delay(0.2)
+        proxy.delay(0.6)
         started = time.monotonic()
         sock.sendall(b"a")
         assert sock.recv(1) == b"a"
-        assert 0.4 <= time.monotonic() - started < 0.8
+        assert 1.2 <= time.monotonic() - started < 2.4
         proxy.delay(0)
-        proxy.delay(0.2, "to_client")
+        proxy.delay(0.6, "to_client")
         started = time.monotonic()
         sock.sendall(b"b")
         assert sock.recv(1) == b"b"
-        assert 0.2 <= time.monotonic() - started < 0.4
+        assert 0.6 <= time.monotonic() - started < 1.2
         proxy.heal()
         sock.sendall(b"c")
         assert sock.recv(1) == b"c"

@@ -67,11 +67,11 @@ def test_fair_dispatch(serve: Serve, client: RpcClient, log: Path) -> None:
 def test_concurrency(serve: Serve, client: RpcClient, log: Path) -> None:
     """C15: a server computes as many requests at once as it is told to, and no more."""
     serve(**logged(log, concurrency=3))
-    futures = [client.submit(n) for n in (1500, 1501, 1502, 1503)]
+    futures = [client.submit(n) for n in (3000, 3001, 3002, 3003)]
     wait_until(lambda: len(logged_calls(log)) == 3, "three to be computed at once")
     assert not any(future.done() for future in futures)
     assert len(logged_calls(log)) == 3
-    assert [future.result() for future in futures] == [1500, 1501, 1502, 1503]
+    assert [future.result() for future in futures] == [3000, 3001, 3002, 3003]
 
 
 def test_long_job(serve: Serve, client: RpcClient, log: Path) -> None:
@@ -87,14 +87,14 @@ def test_long_job(serve: Serve, client: RpcClient, log: Path) -> None:
 def test_graceful_stop(serve: Serve, client: RpcClient, log: Path, signal: str) -> None:
     """C17: a server told to stop finishes and answers what it computes, and returns what it prefetched."""
     server = serve(**logged(log, prefetch=3))
-    futures = [client.submit(n, timeout=12) for n in (1200, 1201, 1202)]
-    wait_until(lambda: logged_calls(log) == [1200], "the server to compute")
+    futures = [client.submit(n, timeout=30) for n in (2500, 2501, 2502)]
+    wait_until(lambda: logged_calls(log) == [2500], "the server to compute")
     assert getattr(server, signal)(30) == 0
-    assert futures[0].result(timeout=5) == 1200
+    assert futures[0].result(timeout=5) == 2500
     assert not futures[1].done()
     serve(**logged(log))
-    assert [future.result() for future in futures] == [1200, 1201, 1202]
-    assert logged_calls(log) == [1200, 1201, 1202]
+    assert [future.result() for future in futures] == [2500, 2501, 2502]
+    assert logged_calls(log) == [2500, 2501, 2502]
 
 
 def test_stop_under_load(serve: Serve, client: RpcClient, log: Path) -> None:
@@ -220,10 +220,10 @@ def test_ready_line_that_nobody_reads(
 
 def test_idle_past_the_heartbeat(serve: Serve, connect: Connect) -> None:
     """C21: idle past twice the heartbeat, client and server still work, on the same connections."""
-    server = serve(heartbeat=1)
-    client = connect(heartbeat=1)
+    server = serve(heartbeat=2)
+    client = connect(heartbeat=2)
     assert client.call(10) == 55
-    idle(4)
+    idle(6)
     assert client.call(11) == 89
     assert client.stats.reconnects == 0
     assert "next attempt in" not in server.output

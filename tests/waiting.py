@@ -42,6 +42,15 @@ def stopped(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+def none_grew(now: dict[str, int], before: dict[str, int]) -> bool:
+    """Tell whether there is no more of anything than before.
+
+    There may be less: what came before may not have ended, or a client that asks who serves (C6) may have been
+    at it, when `before` was taken.
+    """
+    return all(now[what] <= before[what] for what in before)
+
+
 def take_request(client: RpcClient, channel: Any, queue: str) -> Any:
     """Return method, properties and body of the client's next request, once it is in the queue."""
     taken: list[Any] = []

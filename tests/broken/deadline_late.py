@@ -1,4 +1,4 @@
-"""C4: calls end two seconds after their deadline."""
+"""C4: calls end three seconds after their deadline."""
 
 from collections.abc import Iterable
 
@@ -11,10 +11,10 @@ BREAKS = {"C4"}
 ALSO = {"C5", "C6", "C12", "C13"}
 
 
-class TwoSecondsLate(PendingCalls):
+class ThreeSecondsLate(PendingCalls):
     def _expire(self, calls: Iterable[PendingCall]) -> None:
-        super()._expire([call for call in calls if not -2 < call.remaining <= 0])
+        super()._expire([call for call in calls if not -3 < call.remaining <= 0])
 
 
 class Client(_base.Client):
-    pending_calls = TwoSecondsLate
+    pending_calls = ThreeSecondsLate
