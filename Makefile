@@ -7,7 +7,7 @@ ARGS ?=
 export PYTHON
 
 PY := .venv/bin/python
-# A file on one worker: its tests share brokers, a cluster, what was measured. In their order: the short ones come last.
+# A file on one worker: its tests share brokers, a cluster, what was measured. In the order of tests/conftest.py.
 PARALLEL := -n 6 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help compare test conformance check bench soak report constraints clean venv setup

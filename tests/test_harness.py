@@ -8,6 +8,7 @@ import ssl
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
@@ -123,7 +124,12 @@ def is_alive(pid: int) -> bool:
 
 def vms(leader: int) -> list[psutil.Process]:
     """Return the Erlang VMs among what a process started."""
-    return [process for process in family(leader) if process.name() == "beam.smp"]
+    found = []
+    for process in family(leader):
+        with suppress(psutil.NoSuchProcess):  # a script on the way to the VM may have ended
+            if process.name() == "beam.smp":
+                found.append(process)
+    return found
 
 
 # The broker
