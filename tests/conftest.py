@@ -18,6 +18,9 @@ LONGEST = [
     "test_trust.py",
     "test_bad_input.py",
     "test_cluster.py",
+    "test_harness.py",
+    "test_docs.py",
+    "test_programs.py",
 ]
 
 
