@@ -32,7 +32,7 @@ from contract import (
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
 from tests.load import LATE
-from tests.waiting import call_until_served, idle, none_grew, take_request, wait_until
+from tests.waiting import call_until_served, idle, take_request, wait_until, wait_until_no_more
 
 
 def ended(future: "Future[int]") -> threading.Event:
@@ -470,7 +470,7 @@ def test_close_leaves_nothing(
         assert private_broker.counts()["queues"] > before["queues"]
         client.close()
     wait_until(lambda: set(threading.enumerate()) <= threads, "the client's threads to end")
-    wait_until(lambda: none_grew(private_broker.counts(), before), f"the broker to have {before}")
+    wait_until_no_more(private_broker.counts, before)
 
 
 def test_close_removes_the_callback_queue(client: RpcClient, queue: str, channel: Any) -> None:

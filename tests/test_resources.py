@@ -18,7 +18,7 @@ from contract.wire import DELIVERY_LIMIT, queue_arguments
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
 from harness.proxy import Proxy
-from tests.waiting import none_grew, wait_until
+from tests.waiting import wait_until, wait_until_no_more
 
 SELF = psutil.Process(os.getpid())
 ROUNDS, CALLS = 5, 2000
@@ -65,8 +65,8 @@ def test_timed_out_calls_leave_nothing(
         wait_until(lambda: grown().total() < OBJECTS, "few more objects", timeout=60)
     assert grown().total() < OBJECTS, grown().most_common(20)
     assert SELF.memory_info().rss - resident < RESIDENT
-    wait_until(lambda: none_grew(in_process(), before), f"the process to have {before} again")
-    wait_until(lambda: none_grew(private_broker.counts(), before_in_broker), f"{before_in_broker}")
+    wait_until_no_more(in_process, before)
+    wait_until_no_more(private_broker.counts, before_in_broker)
     assert client.stats.in_flight == 0
     assert client.stats.timed_out == ROUNDS * CALLS
 
@@ -91,8 +91,8 @@ def test_opening_and_closing_leaves_nothing(
     before, before_in_broker = in_process(), private_broker.counts()
     for _ in range(100):
         use()
-    wait_until(lambda: none_grew(in_process(), before), f"the process to have {before} again")
-    wait_until(lambda: none_grew(private_broker.counts(), before_in_broker), f"{before_in_broker}")
+    wait_until_no_more(in_process, before)
+    wait_until_no_more(private_broker.counts, before_in_broker, 30)
 
 
 @pytest.mark.timeout(240)
@@ -124,11 +124,9 @@ def test_reconnecting_leaves_nothing(
         before_in_server = in_server()
         for _ in range(20):
             lose_connections()
-        wait_until(lambda: none_grew(in_process(), before), f"the process to have {before} again")
-        wait_until(
-            lambda: none_grew(private_broker.counts(), before_in_broker), f"{before_in_broker}"
-        )
-        wait_until(lambda: none_grew(in_server(), before_in_server), f"{before_in_server}")
+        wait_until_no_more(in_process, before)
+        wait_until_no_more(private_broker.counts, before_in_broker)
+        wait_until_no_more(in_server, before_in_server)
         assert client.stats.reconnects == 21
 
 

@@ -42,13 +42,20 @@ def stopped(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def none_grew(now: dict[str, int], before: dict[str, int]) -> bool:
-    """Tell whether there is no more of anything than before.
+def wait_until_no_more(
+    count: Callable[[], dict[str, int]], before: dict[str, int], timeout: float = 15.0
+) -> None:
+    """Wait until there is no more of anything than before.
 
     There may be less: what came before may not have ended, or a client that asks who serves (C6) may have been
     at it, when `before` was taken.
     """
-    return all(now[what] <= before[what] for what in before)
+
+    def none_grew() -> bool:
+        now = count()
+        return all(now[what] <= before[what] for what in before)
+
+    wait_until(none_grew, f"no more than {before}", timeout)
 
 
 def take_request(client: RpcClient, channel: Any, queue: str) -> Any:
