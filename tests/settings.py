@@ -12,12 +12,12 @@ def settings(broker: PrivateBroker, **values: int) -> Iterator[None]:
     before = ", ".join(f"rabbit_misc:get_env(rabbit, {name}, undefined)" for name in values)
     changed = "".join(f"{put(name, str(value))}, " for name, value in values.items())
     # a tuple: Erlang would print a list of small numbers as text
-    answer = broker.ctl("eval", f"Before = {{{before}}}, {changed} Before.")
+    answer = broker.evaluate(f"Before = {{{before}}}, {changed} Before")
     try:
         yield
     finally:
-        old = dict(zip(values, answer.strip().strip("{}").split(","), strict=True))
-        broker.ctl("eval", ", ".join(put(name, value) for name, value in old.items()) + ".")
+        old = dict(zip(values, answer.strip("{}").split(","), strict=True))
+        broker.evaluate(", ".join(put(name, value) for name, value in old.items()))
 
 
 def put(name: str, value: str) -> str:

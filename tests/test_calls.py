@@ -76,18 +76,14 @@ def test_replies_in_any_order(serve: Serve, client: RpcClient) -> None:
 
 def test_one_callback_queue(serve: Serve, connect: Connect, private_broker: PrivateBroker) -> None:
     """C2: one callback queue per client, declared once."""
-
-    def queues() -> set[str]:
-        return {row["name"] for row in private_broker.table("queues", "name")}
-
-    before = queues()
+    before = private_broker.queue_names()
     serve()
     client = connect()
     client.call(1)
-    first = queues() - before
+    first = private_broker.queue_names() - before
     for n in range(50):
         client.call(n)
-    assert queues() - before == first
+    assert private_broker.queue_names() - before == first
     assert len(first) == 2  # the request queue, and the client's
 
 

@@ -141,6 +141,7 @@ def test_private_broker_serves_amqp(node: PrivateBroker) -> None:
         connection.channel().queue_declare("q", exclusive=True)
         assert node.table("queues", "name") == [{"name": "q"}]
         assert [row["user"] for row in node.table("connections", "pid", "user")] == ["guest"]
+        assert node.queue_names() == {"q"}
         assert node.counts() == {"queues": 1, "connections": 1, "channels": 1}
     assert "Server startup complete" in node.log.read_text()
 
@@ -157,7 +158,7 @@ def test_private_broker_serves_amqps(node: PrivateBroker) -> None:
 
 def test_private_broker_takes_configuration(node: PrivateBroker) -> None:
     """`config` reaches the node."""
-    assert node.ctl("eval", "application:get_env(rabbit, heartbeat).").strip() == "{ok,17}"
+    assert node.evaluate("application:get_env(rabbit, heartbeat)") == "{ok, 17}"
 
 
 def test_private_broker_listens_on_this_machine_only(node: PrivateBroker) -> None:
@@ -215,6 +216,13 @@ def test_failing_rabbitmqctl_says_why(node: PrivateBroker) -> None:
     """The error of a failing rabbitmqctl carries its output."""
     with pytest.raises(RuntimeError, match="nosuchthing"):
         node.ctl("nosuchthing")
+
+
+@pytest.mark.parametrize("wrong", ["no:such()", "1 +", "exit(no_such)"])
+def test_failing_erlang_says_why(node: PrivateBroker, wrong: str) -> None:
+    """The error of Erlang that cannot be evaluated carries the node's words."""
+    with pytest.raises(RuntimeError, match=r"undef|syntax error|no_such"):
+        node.evaluate(wrong)
 
 
 def test_nothing_starts_an_epmd(node: PrivateBroker, monkeypatch: pytest.MonkeyPatch) -> None:

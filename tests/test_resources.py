@@ -172,7 +172,7 @@ def test_request_queue(
     first: str,
 ) -> None:
     """C23: the request queue is durable, classic or quorum, whoever declares it first."""
-    before = {row["name"] for row in private_broker.table("queues", "name")}
+    before = private_broker.queue_names()
     options = {"queue_type": queue_type} if queue_type == "quorum" else {}
     if first == "server":
         serve(**options)

@@ -114,9 +114,9 @@ class Storm:
 
     def send_stray_replies(self) -> None:
         """Send broken replies and foreign ids to every callback queue."""
-        for row in self.broker.table("queues", "name"):
-            if row["name"] != self.queue:
-                self.send(row["name"], correlation_id=self.rng.choice(["1", None, "x.1"]))
+        for name in self.broker.queue_names():
+            if name != self.queue:
+                self.send(name, correlation_id=self.rng.choice(["1", None, "x.1"]))
 
     def send_bad_requests(self) -> None:
         """Send requests that are none, with and without a way back."""

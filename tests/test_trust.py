@@ -22,7 +22,7 @@ from conftest import Connect, Serve
 from contract import RpcAccessRefused, RpcClient, RpcError
 from contract.address import broker_urls
 from contract.programs import EXIT_REFUSED, EXIT_UNAVAILABLE, EXIT_USAGE
-from harness.broker import PrivateBroker, TlsFiles
+from harness.broker import PrivateBroker, TlsFiles, binary
 from tests.running import LOG_LINE, run
 from tests.waiting import take_request, wait_until
 
@@ -53,10 +53,16 @@ class Guarded:
     def add_user(self, *permissions: str) -> str:
         """Add a user with these permissions (to configure, write, read) and return the name."""
         name = f"user-{uuid.uuid4().hex[:8]}"
-        self.node.ctl("add_user", "--", name, PASSWORD)
+        args = ", ".join(map(binary, (name, PASSWORD, "tests")))
+        self.node.evaluate(f"ok = rabbit_auth_backend_internal:add_user({args})")
         if permissions:
-            self.node.ctl("set_permissions", name, *permissions)
+            self.set_permissions(name, *permissions)
         return name
+
+    def set_permissions(self, user: str, *permissions: str, vhost: str = "/") -> None:
+        """Say what a user may configure, write and read."""
+        args = ", ".join(map(binary, (user, vhost, *permissions, "tests")))
+        self.node.evaluate(f"ok = rabbit_auth_backend_internal:set_permissions({args})")
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +171,7 @@ def test_encoded_password(serve: Serve, connect: Connect, guarded: Guarded) -> N
     user = guarded.add_user()
     vhost = f"a/b c@{uuid.uuid4().hex[:8]}"
     guarded.node.ctl("add_vhost", vhost)
-    guarded.node.ctl("set_permissions", "--vhost", vhost, user, ".*", ".*", ".*")
+    guarded.set_permissions(user, ".*", ".*", ".*", vhost=vhost)
     url = guarded.url(user, vhost=vhost)
     serve(url=url)
     assert connect(url=url).call(10) == 55
@@ -213,7 +219,7 @@ def test_missing_permission(
     assert_refused(client, caplog)
     if permissions[1:2] != ("^$",):  # a server finds out when it replies for the first time
         assert_server_refused(backend, url, queue)
-    guarded.node.ctl("set_permissions", user, ".*", ".*", ".*")
+    guarded.set_permissions(user, ".*", ".*", ".*")
     assert client.call(10, timeout=LATER) == 55
 
 
