@@ -43,7 +43,9 @@ make_venv() {
     echo "Setting up .venv ..."
     "$python" -m venv --clear .venv
     # constraints.txt is the whole closure, so there is nothing to resolve; `pip check` says if it was not.
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement constraints.txt
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --requirement constraints.txt
+    # pip would do this on one core; what cannot be compiled is for whoever imports it, as with pip
+    .venv/bin/python -m compileall -qq -j 0 "$PWD/.venv/lib" || true
     broken=$(.venv/bin/python -m pip check) || fail "$broken"
     echo "$stamp" >.venv/stamp # last: without it, .venv is made again
 }

@@ -14,7 +14,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.pictures import pictures
 from benchmarks.results import (
     CALL,
     IN_FLIGHT,
@@ -81,7 +80,7 @@ def complain(problem: str) -> int:
 
 def published(run: Run) -> dict[Path, str]:
     """Return every published file with what should be in it."""
-    drawn = pictures(run)
+    drawn = draw(run)
     files = {PICTURES / name: text for name, text in drawn.items()}
     files[PAGE] = page(run, drawn)
     files[RESULTS_PAGE] = results_page(run)
@@ -89,6 +88,14 @@ def published(run: Run) -> dict[Path, str]:
         files[README] = with_results(README.read_text(), run)
         files[NUMBERS_PAGE] = between(NUMBERS_PAGE.read_text(), "goals", markdown_table(goals(run)))
     return files
+
+
+def draw(run: Run) -> dict[str, str]:
+    """Return the pictures that the run has data for, as SVG by file name."""
+    # here: matplotlib takes half a second to import, and each process of the tests imports this module
+    from benchmarks.pictures import pictures
+
+    return pictures(run)
 
 
 def write(run: Run) -> int:
@@ -194,7 +201,7 @@ def summarise(path: Path, console: Console | None = None) -> None:
     page_path = (
         path.with_name("report.html") if path.stem == "benchmark" else path.with_suffix(".html")
     )
-    page_path.write_text(page(run, pictures(run)))
+    page_path.write_text(page(run, draw(run)))
     console.print(
         f"{run.data.get('seconds')} s of measuring; data: {path}; page: {page_path}", soft_wrap=True
     )

@@ -39,7 +39,7 @@ PLACES = [
 
 # By default the threads that read files sleep between any two reads: a boot, which reads hundreds,
 # took 6.5 s instead of 3.7. The threads that carry messages keep RabbitMQ's own settings.
-ERLANG_FLAGS = "-kernel inet_dist_use_interface {127,0,0,1} +sbwtdio very_short"
+ERLANG_FLAGS = "-kernel inet_dist_use_interface {127,0,0,1} +sbwtdio very_short +sbwt very_short"
 
 
 class BrokerNotInstalled(RuntimeError):
@@ -253,7 +253,7 @@ class PrivateBroker:
     def start_app(self) -> None:
         """Undo `stop_app`, and wait until the node serves."""
         self.ctl("start_app")
-        self.ctl("await_startup")
+        self.evaluate("ok = rabbit:await_startup(node(), false, 60_000)")
 
     def close_all_connections(self, reason: str = "closed by the harness") -> None:
         """Have the broker close every connection, with a connection.close that says `reason`."""

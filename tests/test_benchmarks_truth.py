@@ -29,7 +29,6 @@ from benchmarks.measure import (
     time_calls,
     with_cpu,
 )
-from benchmarks.pictures import pictures
 from benchmarks.results import CALL, Run, rounded
 from benchmarks.rig import Rig, Setting
 from benchmarks.tables import growth, summary
@@ -318,8 +317,8 @@ def test_published_files_depend_on_the_data_alone(
 def test_pictures_are_the_same_each_time() -> None:
     """No date, no random ids."""
     run = Run(saved_run())
-    assert pictures(run) == pictures(run)
-    assert pictures(run).keys() == {"latency.svg"}
+    assert report.draw(run) == report.draw(run)
+    assert report.draw(run).keys() == {"latency.svg"}
 
 
 def test_rounding() -> None:

@@ -22,7 +22,7 @@ from tests.conformance import UNNAMED
 NAMES = [name for _, name, _ in iter_modules(tests.broken.__path__) if not name.startswith("_")]
 NUMBERED = {clause for clause in CLAUSES if clause[0] == "C"}
 ROOT = Path(__file__).parent.parent
-SHARES = 4  # runs at a time, each with a broker of its own; what is broken mostly makes others wait
+SHARES = 3  # runs at a time, each with a broker of its own; what is broken mostly makes others wait
 QUICK = [f"tests/test_{group}.py" for group in ("calls", "errors", "server", "trust")]
 
 Outcomes = Mapping[str, Mapping[str, Any]]  # clause -> backend -> what became of its tests
