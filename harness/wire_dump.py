@@ -99,11 +99,12 @@ def record(package: str, numbers: list[int], url: str) -> list[Call]:
     with Proxy.for_url(url) as at_client, Proxy.for_url(url) as at_server:
         at_client.filter, at_server.filter = recorders.values()
         with ServerProcess(package, at_server.url, queue=queue) as server:
-            client = import_module(f"{package}.rpc_client").FibonacciRpcClient(
-                at_client.url, queue=queue
-            )
+            client_class = import_module(f"{package}.rpc_client").FibonacciRpcClient
+            client: Any = None
             for n in numbers:
                 calls.append(Call(f"call({n})"))
+                # it connects in the background: all of that belongs to the first call
+                client = client or client_class(at_client.url, queue=queue)
                 try:
                     calls[-1].title += f" returned {client.call(n)}"
                 except Exception as error:
@@ -138,7 +139,7 @@ def describe(call: Call, *, hexadecimal: bool) -> Iterator[str]:
     for names, message in call.passed:
         if not isinstance(
             message.method, commands.Basic.Publish | commands.Basic.Deliver | commands.Basic.Ack
-        ):  # a client connects in the background, so some of that may fall into its first call
+        ):  # the client connects during its first call
             continue
         yield f"{names}  {method_name(message.method)}  ({len(message.raw)} bytes)"
         yield from (f"    {name}: {value!r}" for name, value in message.method if value)
