@@ -39,7 +39,7 @@ PLACES = [
 
 # By default the threads that read files sleep between any two reads: a boot, which reads hundreds,
 # took 6.5 s instead of 3.7. The threads that carry messages keep RabbitMQ's own settings.
-ERLANG_FLAGS = "-kernel inet_dist_use_interface {127,0,0,1} +sbwtdio very_short +sbwt very_short"
+ERLANG_FLAGS = "-kernel inet_dist_use_interface {127,0,0,1} +sbwtdio very_short"
 
 
 class BrokerNotInstalled(RuntimeError):
