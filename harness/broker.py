@@ -109,7 +109,6 @@ class PrivateBroker:
         """
         self._server = find_program("rabbitmq-server")
         self._rabbitmqctl = find_program("rabbitmqctl")
-        self._erl_call = find_program("erl_call")
         self._distribution = distribution or Distribution()
         self._owns_distribution = distribution is None
         self._dist_port = free_port()
@@ -222,12 +221,14 @@ class PrivateBroker:
     def evaluate(self, expression: str, timeout: float = 120.0) -> str:
         """Evaluate Erlang in the node and return the value as text; RuntimeError when that fails.
 
+        Raises BrokerNotInstalled where Erlang came without its `erl_call`.
+
         For what is asked often: `rabbitmqctl eval` starts a VM of its own, which takes 0.5 s of
         processor time, and Erlang's own `erl_call` 3 ms.
         """
         # erl_call has 256 names for itself, and a node refuses one that has hardly gone
         me = secrets.token_hex(8)
-        command = (self._erl_call, "-h", me, "-sname", self.node, "-e")
+        command = (find_program("erl_call"), "-h", me, "-sname", self.node, "-e")
         answer = self._run(*command, text=f"{expression}.\n", timeout=timeout)
         value = answer.strip().removesuffix("}")
         if not value.startswith("{ok, "):
@@ -272,10 +273,11 @@ class PrivateBroker:
 
     def queue_names(self) -> set[str]:
         """Return the names of all queues."""
-        names = (
-            "[binary_to_list(Name) || {resource, _, queue, Name} <- rabbit_amqqueue:list_names()]"
-        )
-        return set(json.loads(self.evaluate(names)))
+        # in hexadecimal: other characters than ASCII's would come in Erlang's notation
+        name = "binary_to_list(binary:encode_hex(Name))"
+        each = "{resource, _, queue, Name} <- rabbit_amqqueue:list_names()"
+        names = json.loads(self.evaluate(f"[{name} || {each}]"))
+        return {bytes.fromhex(name).decode() for name in names}
 
     def counts(self) -> dict[str, int]:
         """Return how many queues, connections and channels there are."""

@@ -138,10 +138,10 @@ def vms(leader: int) -> list[psutil.Process]:
 def test_private_broker_serves_amqp(node: PrivateBroker) -> None:
     """A private broker serves AMQP, and rabbitmqctl lists what is in it."""
     with connect(node.url) as connection:
-        connection.channel().queue_declare("q", exclusive=True)
-        assert node.table("queues", "name") == [{"name": "q"}]
+        connection.channel().queue_declare('"ü"', exclusive=True)
+        assert node.table("queues", "name") == [{"name": '"ü"'}]
         assert [row["user"] for row in node.table("connections", "pid", "user")] == ["guest"]
-        assert node.queue_names() == {"q"}
+        assert node.queue_names() == {'"ü"'}
         assert node.counts() == {"queues": 1, "connections": 1, "channels": 1}
     assert "Server startup complete" in node.log.read_text()
 
