@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from glob import glob
@@ -40,6 +41,9 @@ PLACES = [
 # By default the threads that read files sleep between any two reads: a boot, which reads hundreds,
 # took 6.5 s instead of 3.7. The threads that carry messages keep RabbitMQ's own settings.
 ERLANG_FLAGS = "-kernel inet_dist_use_interface {127,0,0,1} +sbwtdio very_short"
+
+CLAIMS = 20  # of the ports given out last; see `free_port`
+claims: deque[socket.socket] = deque()
 
 
 class BrokerNotInstalled(RuntimeError):
@@ -382,14 +386,23 @@ def free_port() -> int:
 
     It lies below the range from which systems give out ports for outgoing connections: else a
     client that keeps trying to reach a stopped broker could be given the broker's own port.
+    Another call, in this process or another, gives out the same port only much later: a node
+    takes seconds until it listens.
     """
     for port in random.SystemRandom().sample(range(10_000, 32_000), 1_000):
-        with socket.socket() as candidate:
-            try:
+        # nobody listens for datagrams there: who holds that half of the port has claimed the other
+        claim = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", port))
+            with socket.socket() as candidate:
                 candidate.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+        except OSError:
+            claim.close()
+            continue
+        claims.append(claim)
+        if len(claims) > CLAIMS:
+            claims.popleft().close()
+        return port
     raise RuntimeError("no free port found on 127.0.0.1")
 
 

@@ -235,6 +235,14 @@ def test_nothing_starts_an_epmd(node: PrivateBroker, monkeypatch: pytest.MonkeyP
         socket.create_connection(("127.0.0.1", port))
 
 
+def test_port_is_given_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port is not given out again while whoever asked for it may not have begun to listen."""
+    port = free_port()
+    monkeypatch.setattr("random.SystemRandom.sample", lambda *_: [port])
+    with pytest.raises(RuntimeError, match="no free port"):
+        free_port()
+
+
 def test_broker_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
     """A node that fails to boot says why, and leaves nothing."""
     private = PrivateBroker(config={"no.such.key": "1"})
