@@ -1,45 +1,38 @@
 """The worker's consumer: Celery's own, in the four places where it does not keep the contract.
 
 What Celery does here: the event loop, and from each message a request, handed to the pool.
-What it leaves to you: six kinds of message end a worker, stay in the queue and end the next;
-a reply and its acknowledgement travel on two connections, in no order; a signal is seen when the
-loop happens to wake up; a lost connection is tried again after 2, 4, 6, ... seconds.
+What it leaves to you: six kinds of message end a worker, stay in the queue and end the next; a reply and its
+acknowledgement travel on two connections, in no defined order; a signal is seen when the loop happens to wake up;
+a lost connection is tried again after 2, 4, 6, ... seconds.
 """
 
-import json
 import logging
-import math
-import socket
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import kombu
 from celery import states
 from celery.exceptions import WorkerShutdown
 from celery.utils.objects import Bunch
+from celery.worker import state
 from celery.worker.consumer import Connection, Consumer, Tasks
 from celery.worker.consumer.consumer import Evloop
 from kombu import Producer
 
-from celery_impl.app import (
-    MAX_RECONNECT_DELAY,
-    RECONNECT_DELAY,
-    TASK,
-    PlainMessage,
-    describe,
-    drain,
-    drop,
-    open_connection,
-    refusal,
-)
-from contract.address import shown
+from celery_impl.connection import Connection as OurConnection
+from celery_impl.connection import kombu_connection
+from celery_impl.requests import decode_request, rewrite
 from contract.errors import InvalidRequest
-from contract.fibonacci import check_n
-from contract.programs import EXIT_REFUSED, ServerOptions, asked_to_stop, say_ready
-from contract.wire import CONTENT_TYPE, MAX_BODY, is_json, message_of
+from contract.wire import message_of
+from kombu_common.connection import connect, drain, drop
+from kombu_common.hardening import keep_bodies_as_they_came
+from rpc_core.connecting import ServerBackoff, open_any
+from rpc_core.programs import EXIT_REFUSED, ServerOptions, StopSignals, print_ready
+
+PAUSE = 0.1  # seconds between two looks at threads that compute for a connection that was lost
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +41,7 @@ class RpcConsumer(Consumer):
     """Consumes the request queue, replies and acknowledges, connects and stops."""
 
     class Blueprint(Consumer.Blueprint):  # type: ignore[valid-type,misc]
-        """The steps that are needed; another declares 28 queues when ours is a quorum queue."""
+        """The steps that are needed; DelayedDelivery, for one, declares 28 queues when ours is a quorum queue."""
 
         default_steps = (Connection, Tasks, Evloop)
 
@@ -58,17 +51,18 @@ class RpcConsumer(Consumer):
     connection: Any
     task_consumer: Any
     connection_errors: Any
+    qos: Any
 
     def __init__(
-        self, *args: Any, options: ServerOptions, signals: socket.socket, **kwargs: Any
+        self, *args: Any, options: ServerOptions, signals: StopSignals, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.initial_prefetch_count = options.prefetch  # Celery's setting has multiples only
         self._options = options
+        self._busy_for_nobody = 0  # threads that still compute for a connection that was lost
         self._signals = signals
-        self._delay = RECONNECT_DELAY
+        self._backoff = ServerBackoff(log, options.urls)
         self._stopping = False
-        self._in_use = False  # the connection
+        self._was_ready = False  # the connection
         self._producer: Any = None
         self._outbox: deque[tuple[Any, Callable[[], object]]] = deque()
         self.app.backend.send_reply = self._send_reply
@@ -82,6 +76,7 @@ class RpcConsumer(Consumer):
         def on_message(message: Any) -> None:
             id_ = message.properties.get("correlation_id")
             log.debug("<- request %s: %.100r", id_, message.body)
+            self._backoff.on_request()
             try:
                 n = decode_request(message)
             except Exception as error:  # whatever a message does, it must not end the worker
@@ -108,6 +103,7 @@ class RpcConsumer(Consumer):
 
     def _send_reply(self, meta: dict[str, Any], reply_to: str, id_: str | None) -> None:
         log.debug("-> reply %s: %.100r", id_, meta)
+        self._backoff.on_reply()
         send = partial(
             self._producer.publish,
             meta,
@@ -127,8 +123,11 @@ class RpcConsumer(Consumer):
     def _flush(self) -> None:
         while self._outbox:
             channel, send = self._outbox.popleft()
-            if channel.connection is not None:  # else the request was given to somebody else (C11)
+            if channel.connection is not None:
                 send()
+            elif self._busy_for_nobody:  # the request was given to somebody else (C11)
+                self._set_prefetch(self._busy_for_nobody - 1)
+                self.qos.increment_eventually(self.initial_prefetch_count - self.qos.value)
 
     # -- stopping (C17) ----------------------------------------------------------------------------
 
@@ -156,94 +155,65 @@ class RpcConsumer(Consumer):
 
     # -- connecting (C18) --------------------------------------------------------------------------
 
-    def connect(self) -> Any:
+    def connect(self) -> kombu.Connection:
         """Return a connection, however long it takes."""
+        # C15: a server that cannot begin anything must not take requests that another could compute
+        while len(state.active_requests) >= self._options.concurrency:
+            if self._signals.wait(PAUSE):
+                raise WorkerShutdown(0)
         while True:
             try:
-                connection = open_connection(self.app, self._options.urls, self._options.heartbeat)
+                connection = open_any(
+                    self._options.urls,
+                    self._open,
+                    OurConnection.failure,
+                    lambda: self._signals.stop_requested,
+                )
                 break
             except Exception as error:
-                self._pause(error)
+                self._wait_before_retry(error)
+        self._set_prefetch(len(state.active_requests))
         # kombu's own reader takes one message, and leaves the next to the next time the loop wakes
         # up: when both came in one TLS record, that is when a job ends, or a timer up to 10 s later
         self.hub.add_reader(connection.connection.sock, drain, connection.connection)
         # the loop begins with this, and swallows what it raises: that the queue is gone, for one
-        connection.drain_events = lambda **_: None
-        channel = connection.default_channel
-        channel.auto_decode = False  # else bodies arrive as text, in what encoding a message names
-        channel.Message = PlainMessage
-        self._producer = Producer(channel, auto_declare=False)
+        connection.drain_events = lambda **_: None  # type: ignore[method-assign]
+        keep_bodies_as_they_came(connection.default_channel)
+        self._producer = Producer(connection.default_channel, auto_declare=False)
+        return connection
+
+    def _set_prefetch(self, busy_for_nobody: int) -> None:
+        # Celery's own setting has multiples of the concurrency only
+        self._busy_for_nobody = busy_for_nobody
+        share = -(-self._options.prefetch * busy_for_nobody // self._options.concurrency)
+        self.initial_prefetch_count = max(1, self._options.prefetch - share)
+
+    def _open(self, url: str) -> kombu.Connection:
+        connection = kombu_connection(self.app, url, self._options.heartbeat)
+        try:
+            connect(connection)
+        except BaseException:
+            drop(connection)
+            raise
         return connection
 
     def on_ready(self) -> None:
         """Say that the queue is being consumed."""
-        self._delay = RECONNECT_DELAY
+        self._backoff.reset()
         self.hub.call_soon(drain, self.connection.connection)  # what came with the consumer
-        say_ready()
-        self._in_use = True
+        print_ready()
+        self._was_ready = True
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Drop a lost connection, and wait before the next attempt."""
+        """Drop a lost connection, and wait before the next attempt; Celery's own waits 2, 4, 6, ... seconds."""
         connection, self.connection = self.connection, None
         drop(connection)
-        self._pause(exc)
+        self._wait_before_retry(exc)
 
-    def _pause(self, error: Exception) -> None:
-        in_use, self._in_use = self._in_use, False
-        if refusal(error, in_use):
-            log.error("the broker refused: %s", describe(error))
+    def _wait_before_retry(self, error: Exception) -> None:
+        was_ready, self._was_ready = self._was_ready, False
+        failed = OurConnection.failure(error)
+        if self._backoff.gives_up(failed, was_ready):
             raise WorkerShutdown(EXIT_REFUSED)
-        if self._stopping:
+        if self._stopping or self._backoff.wait(failed, self._signals.wait):
             raise WorkerShutdown(0)
-        log.warning(
-            "no connection to %s (%s), next attempt in %.2f s",
-            shown(self._options.urls),
-            describe(error),
-            self._delay,
-        )
-        if asked_to_stop(self._signals, self._delay):
-            raise WorkerShutdown(0)
-        self._delay = min(2 * self._delay, MAX_RECONNECT_DELAY)
-
-
-def decode_request(message: Any) -> int:
-    """Return the n that a task message asks for (C9).
-
-    Raises:
-        InvalidRequest: it does not call our task with one valid n, in Celery's protocol 2.
-    """
-    headers, body = message.headers, bytes(message.body or b"")  # an empty body comes as text
-    if not message.content_type or not is_json(message.content_type):
-        raise InvalidRequest(
-            f"content type must be {CONTENT_TYPE}, not {message.content_type!r:.80}"
-        )
-    if len(body) > MAX_BODY:
-        raise InvalidRequest(f"body must be at most {MAX_BODY} bytes, and has {len(body)}")
-    if headers.get("task") != TASK or not isinstance(headers.get("id"), str):
-        raise InvalidRequest(f"headers must be of a call of the task {TASK!r}, with an id")
-    try:
-        content = json.loads(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"body is not JSON: {error}") from None
-    match content:
-        case [[n], {**kwargs}, dict()] | [[], {"n": n, **kwargs}, dict()] if not kwargs:
-            return check_n(n)
-    raise InvalidRequest("body must be [[n], {}, {...}]: one argument, n")
-
-
-def rewrite(message: Any, n: int) -> Any:
-    """Return the message with n, and nothing else that Celery would obey.
-
-    A message may also ask it to run later, to stop in a second, or to call other tasks.
-    """
-    channel, expiration = message.channel, message.properties.get("expiration")
-    # C5: counted from the delivery, on this machine's own clock, so that no two clocks must agree
-    deadline = time.monotonic() + int(expiration) / 1000 if expiration else math.inf
-
-    def wanted() -> bool:
-        return channel.connection is not None and time.monotonic() < deadline
-
-    message.headers = {"task": TASK, "id": message.headers["id"], "wanted": wanted}
-    message.content_type, message.content_encoding = CONTENT_TYPE, "utf-8"
-    message.body = json.dumps([[n], {}, {}]).encode()
-    return message

@@ -14,11 +14,12 @@ from typing import Any
 from celery import states
 from celery.backends import rpc
 from kombu import Consumer, Queue
+from kombu.message import Message
+from kombu.transport.base import StdChannel
 
-from celery_impl.app import PlainMessage
 from contract.errors import InvalidRequest, MalformedReply, RemoteError, RpcError
-from contract.pending import PendingCalls
 from contract.wire import message_of
+from rpc_core.pending import PendingCalls
 
 log = logging.getLogger(__name__)
 
@@ -26,15 +27,12 @@ log = logging.getLogger(__name__)
 class ResultConsumer(rpc.ResultConsumer):  # type: ignore[name-defined,misc]
     """The client's end: consumes its callback queue and resolves its pending calls."""
 
-    pending: PendingCalls
+    def start_on(self, channel: StdChannel, pending: PendingCalls) -> str:
+        """Declare and consume a callback queue, and return its name (C2).
 
-    def start(self, connection: Any) -> str:
-        """Declare and consume this connection's callback queue, and return its name (C2).
-
-        Exclusive, so that it ends with the connection; Celery's own is kept for a day.
+        Exclusive, so that it ends with the connection; Celery's own is kept for a day, and declared for each call.
         """
-        channel = connection.default_channel
-        channel.Message = PlainMessage
+        self._pending_calls = pending
         queue = Queue("", exclusive=True, durable=False)(channel)
         queue.queue_declare()
         Consumer(
@@ -48,7 +46,7 @@ class ResultConsumer(rpc.ResultConsumer):  # type: ignore[name-defined,misc]
         ).consume()
         return str(queue.name)
 
-    def on_state_change(self, meta: Any, message: Any) -> None:
+    def on_state_change(self, meta: object, message: Message) -> None:
         """Resolve the call that a reply belongs to."""
         correlation_id = message.properties.get("correlation_id")
         log.debug("<- reply %s: %.100r", correlation_id, meta)
@@ -57,12 +55,11 @@ class ResultConsumer(rpc.ResultConsumer):  # type: ignore[name-defined,misc]
         except MalformedReply as error:
             self.on_decode_error(message, error)
         else:
-            self.pending.resolve(correlation_id, outcome)
+            self._pending_calls.resolve(correlation_id, outcome)
 
-    def on_decode_error(self, message: Any, error: Exception) -> None:
-        """Count a reply that cannot be read (C13)."""
-        log.warning("malformed reply: %.200s", error)
-        self.pending.count("malformed")
+    def on_decode_error(self, message: Message, error: Exception) -> None:
+        """Count a reply that cannot be read (C13); Celery's own raises it in whoever waits."""
+        self._pending_calls.on_malformed_reply(error)
 
 
 class RpcBackend(rpc.RPCBackend):

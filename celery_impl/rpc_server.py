@@ -17,8 +17,8 @@ from celery.exceptions import Ignore
 from celery_impl.app import TASK, make_app
 from celery_impl.consumer import RpcConsumer
 from contract.errors import InvalidRequest, RemoteError
-from contract.programs import ServerOptions, parse_server_options, stop_signals
 from contract.wire import encode_result, message_of
+from rpc_core.programs import ServerOptions, StopSignals, parse_server_options
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,9 @@ class FibonacciRpcServer:
 
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
-        self._app = make_app(options.queue, options.queue_type, options.heartbeat)
+        self._app = make_app(
+            "celery_impl server", options.queue, options.queue_type, options.heartbeat
+        )
         # expected errors, which are the caller's to log
         self._app.task(name=TASK, bind=True, shared=False, throws=(InvalidRequest, RemoteError))(
             task_body(options.function)
@@ -39,7 +41,7 @@ class FibonacciRpcServer:
         # it logs a traceback when a connection that it clears away is lost, which is why it does
         logging.getLogger("celery.worker.loops").setLevel(logging.CRITICAL)
         setup_worker_optimizations(self._app)  # the pool's threads find the application by this
-        with stop_signals() as signals:
+        with StopSignals(wake=lambda: None) as signals:  # the worker's event loop waits on them
             worker = self._app.WorkController(
                 pool="threads",  # prefork answers for a killed child, and then nobody runs it again
                 concurrency=self._options.concurrency,

@@ -1,6 +1,6 @@
 """What the implementations agree on. Imports no messaging library; `client.py` is the place to begin."""
 
-from contract.client import RpcClient
+from contract.client import RpcClient, Stats
 from contract.errors import (
     InvalidRequest,
     RemoteError,
@@ -11,8 +11,8 @@ from contract.errors import (
     RpcServerUnavailable,
     RpcTimeout,
 )
-from contract.fibonacci import MAX_N, fib
-from contract.pending import Stats
+from contract.fibonacci import fib
+from contract.limits import MAX_N
 
 __all__ = [
     "MAX_N",

@@ -5,6 +5,14 @@ Where a clause and the code disagree, one of them is mended, and the change says
 
 from typing import NamedTuple
 
+from contract.limits import (
+    DEADLINE_TOLERANCE,
+    FAIL_FAST_WITHIN,
+    LOSS_TOLD_WITHIN,
+    MAX_N,
+    TIMED_OUT_CALLS,
+)
+
 
 class Clause(NamedTuple):
     """One promise that every implementation keeps."""
@@ -15,12 +23,12 @@ class Clause(NamedTuple):
 
 CLAUSES = {
     "Names": Clause(
-        "programs, options and addresses",
+        "command-line interface",
         "The class, its arguments, the command lines, their output and exit codes are the same for all.",
     ),
     "C1": Clause(
         "exact results",
-        "`call(n)` returns the exact `int` for every n from 0 to 10,000.",
+        f"`call(n)` returns the exact `int` for every n from 0 to {MAX_N:,}.",
     ),
     "C2": Clause(
         "correlation",
@@ -35,19 +43,19 @@ CLAUSES = {
     "C4": Clause(
         "timeout at the deadline",
         "At its deadline a call fails with `RpcTimeout` (also a `TimeoutError`): never `None`, never a hang, "
-        "at most 0.1 s late on an idle machine, whether anyone waits on the future or not. The client goes on "
-        "working.",
+        f"at most {DEADLINE_TOLERANCE} s late on an idle machine, whether anyone waits on the future or not. "
+        "The client goes on working.",
     ),
     "C5": Clause(
-        "no dead work",
+        "expired requests are not executed",
         "A request carries its remaining time; after the deadline no server computes it, and it does not stay "
         "in the queue.",
     ),
     "C6": Clause(
-        "nobody there",
+        "no consumers",
         "With no server consuming the queue at the deadline the call fails with `RpcServerUnavailable`, a "
-        "kind of `RpcTimeout`; with `fail_fast=True`, within one second. A server that comes up in time "
-        "answers.",
+        f"kind of `RpcTimeout`; with `fail_fast=True`, within {FAIL_FAST_WITHIN:g} s. A server that comes up in "
+        "time answers.",
     ),
     "C7": Clause(
         "cancel",
@@ -80,12 +88,12 @@ CLAUSES = {
     "C12": Clause(
         "connection lost",
         "When the broker goes away, a call in flight fails with `RpcConnectionLost` (also a "
-        "`ConnectionError`) within a second of the client noticing, or still completes. The same client works "
-        "again once the broker is back; a call made meanwhile waits for that until its own deadline. Nothing "
-        "that may have run is sent again.",
+        f"`ConnectionError`) within {LOSS_TOLD_WITHIN:g} s of the client noticing, or still completes. The "
+        "same client works again once the broker is back; a call made meanwhile waits for that until its "
+        "own deadline. Nothing that may have run is sent again.",
     ),
     "C13": Clause(
-        "stray replies",
+        "unmatched replies",
         "A duplicate, late, unknown, id-less or malformed reply resolves no other call and harms no client; "
         "each is counted.",
     ),
@@ -125,8 +133,8 @@ CLAUSES = {
     ),
     "C21": Clause(
         "resources",
-        "After 10,000 calls that timed out nothing has grown. Idle past the heartbeat, the client still works "
-        "at the next call.",
+        f"After {TIMED_OUT_CALLS:,} calls that timed out nothing has grown. Idle past the heartbeat, the "
+        "client still works at the next call.",
     ),
     "C22": Clause(
         "counters",

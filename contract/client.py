@@ -2,13 +2,27 @@
 
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
-from contract.pending import Stats
+from contract.limits import DEFAULT_HEARTBEAT, DEFAULT_TIMEOUT
+
+
+class Stats(NamedTuple):
+    """C22: a client's counters at one moment. Every call ends in succeeded, failed, timed_out, or by cancel()."""
+
+    sent: int = 0  # requests handed to the broker
+    succeeded: int = 0
+    failed: int = 0  # with any error but a timeout
+    timed_out: int = 0
+    late: int = 0  # replies to a call that had ended: too late, cancelled, or a duplicate
+    unknown: int = 0  # replies with no correlation id, or one that this client never gave out
+    malformed: int = 0  # replies that could not be read
+    reconnects: int = 0
+    in_flight: int = 0
 
 
 class RpcClient(Protocol):
-    """A client of one request queue. Threads may share it (C3); fork() may not.
+    """A client of one request queue. Threads may share it (C3); a process and its fork() may not.
 
     Built as `FibonacciRpcClient(url=None, *, queue="rpc_queue", timeout=10.0, fail_fast=False, heartbeat=30,
     queue_type="classic")`, all times in seconds. It connects in the background, so building one neither waits
@@ -23,9 +37,9 @@ class RpcClient(Protocol):
         url: str | None = None,
         *,
         queue: str = "rpc_queue",
-        timeout: float = 10.0,
+        timeout: float = DEFAULT_TIMEOUT,
         fail_fast: bool = False,
-        heartbeat: int = 30,
+        heartbeat: int = DEFAULT_HEARTBEAT,
         queue_type: str = "classic",
     ) -> None: ...
 
@@ -40,7 +54,7 @@ class RpcClient(Protocol):
             RpcTimeout: no answer before the deadline (C4); `RpcServerUnavailable` if nobody serves (C6).
             RpcConnectionLost: the broker went away with the call in flight (C12).
             RpcAccessRefused: the broker refuses this client.
-            RpcClosed: the client is, or was meanwhile, closed (C8).
+            RpcClosed: the client is, or was meanwhile, closed (C8), or it was made before a fork().
         """
         ...
 

@@ -1,9 +1,7 @@
 """The function that is served, its limits, and the check that every server makes before it computes."""
 
 from contract.errors import InvalidRequest
-
-MAX_N = 10_000
-"""fib(10_000) has 2,090 digits; Python refuses to turn more than 4,300 digits into text."""
+from contract.limits import MAX_N
 
 
 def fib(n: int) -> int:

@@ -15,12 +15,10 @@ from typing import Any, NamedTuple
 
 from contract.errors import InvalidRequest, MalformedReply, RemoteError, RpcError
 from contract.fibonacci import check_n
+from contract.limits import DELIVERY_LIMIT, MAX_BODY, MAX_ERROR_TEXT
 
 CONTENT_TYPE = "application/json"
 ERROR_TYPE = "error"
-MAX_BODY = 1024  # bytes of a request; the longest valid one has 5
-DELIVERY_LIMIT = 5  # times a quorum queue delivers a request that nobody acknowledges (C23)
-MAX_MESSAGE = 1000  # characters of an error's text that are passed on
 
 STRICT_JSON = json.JSONEncoder(allow_nan=False)  # once: json.dumps would build one for every call
 
@@ -34,31 +32,8 @@ class Reply(NamedTuple):
     type: str | None = None
 
 
-def check_queue(name: str) -> str:
-    """Return a name that a request queue can have.
-
-    Raises:
-        ValueError: it is empty, so that the broker would make one up, or longer than AMQP allows, or no text.
-    """
-    encoded = name.encode(errors="surrogateescape")
-    if not (0 < len(encoded) < 2**8 and is_text(encoded)):
-        raise ValueError(f"a queue's name must have 1 to 255 bytes of text, not {name!r:.80}")
-    return name
-
-
-def check_heartbeat(seconds: int) -> int:
-    """Return a heartbeat that can be agreed on with the broker.
-
-    Raises:
-        ValueError: it is not a whole number of seconds from 1 to 65,535; 0 would mean none, and nothing to go by.
-    """
-    if type(seconds) is not int or not 0 < seconds < 2**16:
-        raise ValueError(f"heartbeat must be whole seconds from 1 to 65535, not {seconds!r:.50}")
-    return seconds
-
-
-def queue_arguments(queue_type: str) -> dict[str, Any]:
-    """Return the arguments that everyone must declare the request queue with (C23), or be refused."""
+def queue_arguments(queue_type: str) -> dict[str, str | int]:
+    """Return the arguments that everyone must declare the request queue with (C23), or be refused (406)."""
     if queue_type == "quorum":
         return {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
     return {"x-queue-type": queue_type}
@@ -93,7 +68,7 @@ def decode_request(body: bytes, content_type: str | None) -> int:
     return check_n(n)
 
 
-def answer(function: Callable[[int], int], body: bytes, content_type: str | None) -> Reply:
+def handle_request(function: Callable[[int], int], body: bytes, content_type: str | None) -> Reply:
     """Compute one request and return what to reply (C9, C10). Never raises, whatever the function does."""
     try:
         n = decode_request(body, content_type)
@@ -133,9 +108,9 @@ def error_reply(error: BaseException) -> Reply:
 
 
 def message_of(error: BaseException) -> str:
-    """Return an exception's text, cut to `MAX_MESSAGE` characters, also when its `__str__` raises."""
+    """Return an exception's text, cut to `MAX_ERROR_TEXT` characters, also when its `__str__` raises."""
     try:
-        return str(error)[:MAX_MESSAGE]
+        return str(error)[:MAX_ERROR_TEXT]
     except BaseException:  # SystemExit too: a function must not end its server
         return "(its message cannot be shown)"
 
@@ -160,38 +135,6 @@ def decode_reply(body: bytes, content_type: str | None, type_: str | None) -> in
     raise MalformedReply(
         f"not a reply: type {type_!r:.20}, {content_type!r:.50}, body {body!r:.100}"
     )
-
-
-def readable_properties(encoded: bytes) -> bytes:
-    """Return a message's properties, as AMQP encodes them, without those that a library may fail to read.
-
-    A library that raises gives its message back to the queue, which gives it to the next server (C9). Left
-    out are headers (nested too deep, dates after the year 9999), the timestamp, and text that is not UTF-8.
-    """
-    flags, kept, pieces, at = int.from_bytes(encoded[:2]), 0, b"", 2
-    # content type, content encoding, headers, delivery mode, priority, correlation id, reply-to,
-    # expiration, message id, timestamp, type, user id, app id, cluster id: short text, table, byte, date
-    for bit, kind in zip(range(15, 1, -1), "sstbbssssdssss", strict=True):
-        if not flags & 1 << bit:
-            continue
-        prefix = {"s": 1, "t": 4}.get(kind, 0)  # bytes that tell the length of what follows
-        size = int.from_bytes(encoded[at : at + prefix]) if prefix else {"b": 1, "d": 8}[kind]
-        piece = encoded[at : at + prefix + size]
-        at += prefix + size
-        if kind == "b" or (kind == "s" and is_text(piece[prefix:])):
-            kept |= 1 << bit
-            pieces += piece
-    return kept.to_bytes(2) + pieces
-
-
-def is_text(value: bytes | str) -> bool:
-    """Whether this is text, or bytes that are UTF-8, as AMQP wants all text to be."""
-    try:
-        if isinstance(value, bytes):
-            value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def is_json(content_type: object) -> bool:

@@ -114,6 +114,19 @@ def uses_signals(n: int) -> int:
     return n
 
 
+def leaves_child(n: int) -> int:
+    """Start a child process by fork that lives on for 40 seconds, and return n."""
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=[40], daemon=True)
+    child.start()
+    print("CHILD", child.pid, flush=True)
+    return n
+
+
+def leaves_child_then_slow(n: int) -> int:
+    """At 1 do as `leaves_child` does; else take n milliseconds. Return n."""
+    return leaves_child(n) if n == 1 else slow(n)
+
+
 def kill_process(n: int) -> int:
     """SIGKILL the process that computes this when n is POISON, else return n."""
     if n == POISON:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from conftest import Serve
 from contract import MAX_N, InvalidRequest, RpcClient, fib
-from contract.wire import is_text
+from rpc_core.properties import is_text
 from tests.waiting import take_request, wait_until
 
 pytestmark = pytest.mark.timeout(180)

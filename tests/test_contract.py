@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract import InvalidRequest, RemoteError, RpcClosed, RpcConnectionLost, RpcTimeout, fib
-from contract.address import DEFAULT_URL, broker_urls
 from contract.errors import MalformedReply
-from contract.pending import PendingCalls
-from contract.wire import answer, decode_reply, decode_request, encode_request, error_reply
+from contract.wire import decode_reply, decode_request, encode_request, error_reply, handle_request
+from rpc_core.addresses import DEFAULT_URL, broker_urls
+from rpc_core.pending import PendingCalls
 from tests.waiting import wait_until
 
 JSON_TYPE = "application/json"
@@ -48,7 +48,7 @@ def test_invalid_request(value: object) -> None:
 @given(st.binary(max_size=1200), st.sampled_from([JSON_TYPE, None, "", "text/plain"]))
 def test_any_bytes_get_a_reply(body: bytes, content_type: str | None) -> None:
     """C9: whatever the bytes, there is a reply, and a client can read it."""
-    reply = answer(fib, body, content_type)
+    reply = handle_request(fib, body, content_type)
     outcome = decode_reply(reply.body, JSON_TYPE, reply.type)
     assert isinstance(outcome, int | InvalidRequest)
 
@@ -90,8 +90,8 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AMQP_URL", raising=False)
     assert broker_urls(None) == [DEFAULT_URL]
     monkeypatch.setenv("AMQP_URL", "amqp://a:b@c:1/d; amqps://e/%2F")
-    assert broker_urls(None) == ["amqp://a:b@c:1/d", "amqps://e/%2F"]
-    assert broker_urls("amqp://x") == ["amqp://x"]
+    assert broker_urls(None) == ["amqp://a:b@c:1/d", "amqps://guest:guest@e:5671/%2F"]
+    assert broker_urls("AMQP://x") == ["amqp://guest:guest@x:5672/%2F"]
     for url in ("http://u:secret@h/", "amqp://u:secret@h:port/", "amqp://u:secret@", "secret"):
         with pytest.raises(ValueError, match="not a broker address") as caught:
             broker_urls(url)
@@ -107,7 +107,13 @@ def asked() -> threading.Event:
 @pytest.fixture
 def pending(asked: threading.Event) -> Iterator[PendingCalls]:
     """A table that is closed with the test."""
-    table = PendingCalls(fail_fast=False, ask_for_consumers=asked.set)
+    table = PendingCalls(
+        fail_fast=False,
+        request_consumer_count=asked.set,
+        on_timed_out=lambda: None,
+        send_again=lambda _call: None,
+    )
+    table.start()
     yield table
     table.close()
 

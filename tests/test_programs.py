@@ -13,16 +13,16 @@ import pytest
 from conftest import Serve
 from contract.fibonacci import fib
 from contract.implementations import client_class
-from contract.programs import (
+from harness.broker import PrivateBroker
+from harness.program import PROJECT_ROOT, Program
+from harness.server import ServerProcess
+from rpc_core.programs import (
     EXIT_ERROR_REPLY,
     EXIT_REFUSED,
     EXIT_UNAVAILABLE,
     EXIT_USAGE,
     parse_server_options,
 )
-from harness.broker import PrivateBroker
-from harness.program import PROJECT_ROOT, Program
-from harness.server import ServerProcess
 from tests.running import LOG_LINE, NOWHERE, run
 
 

@@ -14,7 +14,8 @@ import pytest
 from conftest import Connect, Serve
 from contract import RpcClient, RpcConnectionLost, RpcError, RpcTimeout, Stats
 from contract.implementations import client_class
-from contract.wire import DELIVERY_LIMIT, queue_arguments
+from contract.limits import DELIVERY_LIMIT
+from contract.wire import queue_arguments
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
 from harness.proxy import Proxy

@@ -20,9 +20,9 @@ import trustme
 
 from conftest import Connect, Serve
 from contract import RpcAccessRefused, RpcClient, RpcError
-from contract.address import broker_urls
-from contract.programs import EXIT_REFUSED, EXIT_UNAVAILABLE, EXIT_USAGE
 from harness.broker import PrivateBroker, TlsFiles, binary
+from rpc_core.addresses import broker_urls
+from rpc_core.programs import EXIT_REFUSED, EXIT_UNAVAILABLE, EXIT_USAGE
 from tests.running import LOG_LINE, run
 from tests.waiting import take_request, wait_until
 

@@ -7,7 +7,7 @@ from kombu import Consumer, Producer, Queue
 from benchmarks.bare import BareClient
 from benchmarks.bare_celery.app import make_app
 from contract import fib
-from contract.address import broker_urls
+from rpc_core.addresses import broker_urls
 
 
 class FibonacciRpcClient(BareClient):

@@ -5,7 +5,7 @@ from typing import Any
 from kombu import Connection, Consumer, Producer, Queue
 
 from benchmarks.bare import BareClient
-from contract.address import broker_urls
+from rpc_core.addresses import broker_urls
 
 
 class FibonacciRpcClient(BareClient):

@@ -6,7 +6,7 @@ import pika
 from pika.adapters.select_connection import IOLoop
 
 from benchmarks.bare import BareClient
-from contract.address import broker_urls
+from rpc_core.addresses import broker_urls
 
 
 class FibonacciRpcClient(BareClient):

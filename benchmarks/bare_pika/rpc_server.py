@@ -4,7 +4,7 @@ from typing import Any
 
 import pika
 
-from contract.programs import READY_LINE, ServerOptions, parse_server_options
+from rpc_core.programs import READY_LINE, ServerOptions, parse_server_options
 
 
 def serve(options: ServerOptions) -> None:

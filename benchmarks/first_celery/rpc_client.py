@@ -8,7 +8,7 @@ from kombu import pools
 
 from benchmarks.first_celery.app import make_app
 from contract import fib
-from contract.address import broker_urls
+from rpc_core.addresses import broker_urls
 
 
 class FibonacciRpcClient:

@@ -7,7 +7,7 @@ from typing import Any
 from celery.signals import worker_ready
 
 from benchmarks.first_celery.app import make_app
-from contract.programs import READY_LINE, ServerOptions, parse_server_options
+from rpc_core.programs import READY_LINE, ServerOptions, parse_server_options
 
 
 @worker_ready.connect

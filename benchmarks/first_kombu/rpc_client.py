@@ -8,7 +8,7 @@ from typing import Any
 
 from kombu import Connection, Consumer, Producer, Queue, uuid
 
-from contract.address import broker_urls
+from rpc_core.addresses import broker_urls
 
 MAX_THREADS = 32
 """Callers at once, at the most: each needs a thread and a connection of its own."""

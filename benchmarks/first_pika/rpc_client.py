@@ -6,7 +6,7 @@ from typing import Any
 
 import pika
 
-from contract.address import broker_urls
+from rpc_core.addresses import broker_urls
 
 
 class FibonacciRpcClient:

@@ -3,7 +3,7 @@
 from pamqp import commands
 
 from benchmarks.floor.wire import CONSUMER_TAG, Connection, ack, reply
-from contract.programs import READY_LINE, ServerOptions, parse_server_options
+from rpc_core.programs import READY_LINE, ServerOptions, parse_server_options
 
 
 def serve(options: ServerOptions) -> None:

@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 from pamqp import base, body, commands, frame, header
 
-from contract.address import broker_urls
 from contract.wire import CONTENT_TYPE
+from rpc_core.addresses import broker_urls
 
 ID = (
     "00000000"  # correlation ids have a fixed length, so that one is replaced without encoding anew

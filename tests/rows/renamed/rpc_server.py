@@ -2,8 +2,8 @@
 
 import sys
 
-from contract.programs import parse_server_options
 from raw_pika.rpc_server import FibonacciRpcServer
+from rpc_core.programs import parse_server_options
 
 if __name__ == "__main__":
     sys.exit(FibonacciRpcServer(parse_server_options("renamed")).run())

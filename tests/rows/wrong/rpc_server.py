@@ -4,8 +4,8 @@ import sys
 from dataclasses import replace
 
 from contract import fib
-from contract.programs import parse_server_options
 from raw_pika.rpc_server import FibonacciRpcServer
+from rpc_core.programs import parse_server_options
 
 
 def wrong(n: int) -> int:

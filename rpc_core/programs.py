@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import selectors
 import signal
 import socket
 import sys
@@ -10,10 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
-from select import select
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
-from contract.address import broker_urls
 from contract.client import RpcClient
 from contract.errors import (
     InvalidRequest,
@@ -24,7 +23,9 @@ from contract.errors import (
     RpcServerUnavailable,
     RpcTimeout,
 )
-from contract.wire import check_queue
+from contract.limits import DEFAULT_HEARTBEAT, DEFAULT_TIMEOUT, FAIL_FAST_WITHIN
+from rpc_core.addresses import broker_urls
+from rpc_core.options import check_queue
 
 EXIT_ERROR_REPLY = 1  # the server answered, with an error
 EXIT_USAGE = 2
@@ -118,14 +119,14 @@ def run_client(package: str, client_class: type[RpcClient], argv: list[str] | No
     parser.add_argument(
         "--timeout",
         type=float,
-        default=10.0,
+        default=DEFAULT_TIMEOUT,
         metavar="S",
         help="Seconds to wait for the answer. (default: %(default)s)",
     )
     parser.add_argument(
         "--fail-fast",
         action="store_true",
-        help="Fail within one second when no server consumes the queue.",
+        help=f"Fail within {FAIL_FAST_WITHIN:g} s when no server consumes the queue.",
     )
     arguments = parser.parse_args(argv)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -193,36 +194,57 @@ def exit_code(error: Exception) -> int:
     return EXIT_USAGE
 
 
-def stop_signals() -> socket.socket:
-    """Return a socket that becomes readable on SIGTERM or SIGINT (C17), for an event loop to wait on.
+class StopSignals:
+    """C17: SIGTERM and SIGINT, as a request to stop, while this context manager is entered.
 
-    A handler may run between any two steps of the loop, and must not touch it; this writes one byte. (Not
-    `set_wakeup_fd`: that writes for each signal that the served function handles, too.)
+    `wake` is called in the handler, which may run between any two steps of the main thread.
     """
-    reader, writer = socket.socketpair()
-    writer.setblocking(False)
 
-    def wake(*_: object) -> None:
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self.stop_requested = False
+        self._wake = wake
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._selector = selectors.DefaultSelector()  # select() knows no descriptors over 1,023
+        self._selector.register(self._reader, selectors.EVENT_READ)
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._before[number] = signal.signal(number, self._on_signal)
+        if hasattr(os, "register_at_fork"):
+            # a process that the function forks is not the server: what ends it must not end this one
+            os.register_at_fork(after_in_child=self._restore)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+        self._selector.close()
+        self._reader.close()
+        self._writer.close()
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when a signal came, for an event loop to wait on."""
+        return self._reader.fileno()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for so many seconds, and return whether a signal came, at any time."""
+        if not self.stop_requested:
+            self._selector.select(seconds)
+        return self.stop_requested
+
+    def _on_signal(self, *_: object) -> None:
+        self.stop_requested = True
         with suppress(OSError):  # the server has just ended
-            writer.send(b".")
+            self._writer.send(b".")
+        self._wake()
 
-    before = {number: signal.signal(number, wake) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def restore() -> None:
-        for number, handler in before.items():
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    # a process that the function forks is not the server: what ends it must not end this one
-    os.register_at_fork(after_in_child=restore)
-    return reader
 
-
-def asked_to_stop(signals: socket.socket, timeout: float = 0.0) -> bool:
-    """Whether one of `stop_signals` came, or comes within so many seconds."""
-    return bool(select([signals], [], [], timeout)[0])
-
-
-def say_ready() -> None:
+def print_ready() -> None:
     """Print the ready line. Whoever has read it before may have gone; that is no reason not to serve."""
     try:
         print(READY_LINE, flush=True)
@@ -250,7 +272,7 @@ def configure_logging(package: str, *, verbose: bool) -> None:
     """Log to standard error: this project at INFO, or at DEBUG with every message that passes."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger().setLevel(logging.WARNING)
-    for name in ("contract", package, "__main__"):
+    for name in ("contract", "rpc_core", package, "__main__"):
         logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.INFO)
     # it logs a traceback for every failed attempt to connect; the servers log one line of their own
     logging.getLogger("pika").setLevel(logging.CRITICAL)
@@ -291,7 +313,7 @@ def _parser(program: str, description: str, epilog: str) -> argparse.ArgumentPar
     parser.add_argument(
         "--heartbeat",
         type=_positive,
-        default=30,
+        default=DEFAULT_HEARTBEAT,
         metavar="S",
         help="Seconds after which a silent connection counts as lost. (default: %(default)s)",
     )

@@ -1,0 +1,23 @@
+"""How Celery opens a connection; how it is read and closed stands in `kombu_common`, as in kombu_impl."""
+
+import kombu
+from celery import Celery
+
+from kombu_common import connection
+from kombu_common.hardening import PlainMessage, tls_options
+
+
+class Connection(connection.Connection):
+    """One connection, until it is closed or lost. One thread at a time uses it; others may only `wake` it."""
+
+    def __init__(self, app: Celery, url: str, heartbeat: int) -> None:
+        super().__init__(kombu_connection(app, url, heartbeat))
+        self.channel.Message = PlainMessage  # type: ignore[attr-defined]  # the stub lacks it
+
+
+def kombu_connection(app: Celery, url: str, heartbeat: int) -> kombu.Connection:
+    """Return kombu's connection as the application is set up, not yet connected."""
+    found: kombu.Connection = app.connection_for_write(
+        url, heartbeat=heartbeat, ssl=tls_options(url)
+    )
+    return found

@@ -1,0 +1,149 @@
+"""A kombu connection with one channel: how it is opened, read and closed.
+
+kombu's `Connection` stands on py-amqp's, which is read here directly: kombu's own `drain_events` and
+`heartbeat_check` connect again by themselves when the connection is lost, without the consumers.
+"""
+
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+
+import amqp
+import kombu
+from amqp import spec
+from vine import promise
+
+from kombu_common.hardening import harden
+from rpc_core.forks import close_in_child
+from rpc_core.limits import CLOSE_TIMEOUT
+from rpc_core.pending import PendingCalls
+from rpc_core.refusals import Failure
+
+
+class Connection:
+    """One connection, until it is closed or lost. One thread at a time uses it; others may only `wake` it."""
+
+    def __init__(self, connection: kombu.Connection) -> None:
+        self.is_waiting = False
+        """Whether `read` only waits: an exception there leaves the connection whole."""
+        self._next_check = 0.0  # time.monotonic()
+        self._woken = False
+        self._connection = connection
+        self._freed = ExitStack()  # with what else has to be freed
+        try:
+            self._wake_reader, self._wake_writer = map(
+                self._freed.enter_context, socket.socketpair()
+            )
+            self._wake_writer.setblocking(False)
+            self._selector = self._freed.enter_context(selectors.DefaultSelector())
+            self._amqp = connect(connection)
+            self._socket: socket.socket = self._amqp.transport.sock
+            self.channel = connection.default_channel
+        except BaseException:
+            self.drop()
+            raise
+        # the interval agreed on, which the broker may have lowered; py-amqp sends one when half of it is over
+        self._heartbeat_check = (self._amqp.heartbeat or 0) / 4
+        self._selector.register(self._socket, selectors.EVENT_READ)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self.wake()  # what came while setting up may be buffered in TLS, and would not end the first wait
+
+    def read(self, *, wait: bool = True) -> None:
+        """Wait until something arrives, and handle it; send a heartbeat when one is due."""
+        self.is_waiting = True
+        ready = self._selector.select(self._heartbeat_check) if wait else []
+        self.is_waiting = False
+        if any(key.fileobj is self._wake_reader for key, _ in ready):
+            self._wake_reader.recv(1024)
+        self._woken = False  # after recv: who puts something from now on wakes the next read
+        drain(self._amqp)
+        if (now := time.monotonic()) >= self._next_check:
+            self._next_check = now + self._heartbeat_check
+            self._amqp.heartbeat_tick()
+
+    def wake(self) -> None:
+        """End the wait in `read`, or the next one. From any thread."""
+        if not self._woken:
+            self._woken = True
+            try:
+                self._wake_writer.send(b".")
+            except OSError:  # the connection is closed
+                pass
+            except BaseException:  # Ctrl-C
+                self._woken = False
+                raise
+
+    def count_consumers_of(self, queue: kombu.Queue, pending: PendingCalls) -> None:
+        """Declare a request queue, and have the answer handled when it arrives (C6).
+
+        `queue_declare` would wait for it, for ever if the broker is silent; there is no public way not to.
+        """
+        channel: amqp.Channel = self.channel  # type: ignore[assignment]  # which kombu's is, here
+        channel._pending[spec.Queue.DeclareOk] = promise(  # type: ignore[attr-defined]
+            lambda _method, _name, _messages, consumers: pending.on_consumer_count(consumers)
+        )
+        channel.send_method(
+            spec.Queue.Declare,
+            "BsbbbbbF",
+            # reserved, name, passive, durable, exclusive, auto_delete, no_wait, arguments
+            (0, queue.name, False, True, False, False, False, queue.queue_arguments),
+        )
+
+    def close(self) -> None:
+        """Tell the broker, and wait for its answer for `CLOSE_TIMEOUT` at most."""
+        # not kombu's own `release`: when the broker does not answer, it leaves the socket open
+        with suppress(Exception):
+            self._socket.settimeout(CLOSE_TIMEOUT)
+            self._amqp.close()
+        self.drop()
+
+    def drop(self) -> None:
+        """Free everything without a word to the broker, which may be silent."""
+        drop(self._connection)
+        self._freed.close()
+
+    @staticmethod
+    def failure(error: BaseException) -> Failure:
+        """Return what an exception of kombu's or py-amqp's comes down to."""
+        return Failure(error, getattr(error, "reply_code", None))
+
+
+def returned_to(
+    pending: PendingCalls,
+) -> Callable[[Exception, kombu.Exchange | str, str, kombu.Message], None]:
+    """Return what kombu's producer calls with a request that came back, as there is no such queue."""
+
+    def on_return(
+        _error: Exception, _exchange: kombu.Exchange | str, _key: str, message: kombu.Message
+    ) -> None:
+        pending.on_returned(message.properties.get("correlation_id"))
+
+    return on_return
+
+
+def connect(connection: kombu.Connection) -> amqp.Connection:
+    """Connect, and return py-amqp's connection below kombu's."""
+    # connect() would try twice, two seconds apart
+    connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
+    below: amqp.Connection = connection.connection
+    harden(below)
+    close_in_child(below.transport.sock)
+    return below
+
+
+def drain(connection: amqp.Connection) -> None:
+    """Handle everything that has arrived, without waiting for more; raise if the connection is lost.
+
+    Until nothing is left: what a layer below has buffered would not wake a selector again.
+    """
+    with suppress(TimeoutError):  # before OSError, of which it is a kind
+        while True:
+            connection.drain_events(timeout=0)
+
+
+def drop(connection: kombu.Connection) -> None:
+    """Close the socket without a word to the broker."""
+    with suppress(Exception):
+        connection.collect(socket_timeout=0)

@@ -1,0 +1,112 @@
+"""C4, C8, C9, C13, C20: what kombu and py-amqp must be told, so that nobody hostile or silent does harm.
+
+Who only reads how kombu or Celery is used can skip this. Each piece says which clause it keeps, and what happens
+without it. None of them changes kombu or py-amqp for others in the process.
+"""
+
+import ssl
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import amqp
+import kombu
+from amqp.method_framing import frame_handler
+from kombu.transport import pyamqp
+
+from rpc_core.limits import CONNECT_TIMEOUT, IO_TIMEOUT
+from rpc_core.properties import strip_undecodable_properties
+
+CONTENT_HEADER = 2  # the type of the frame that carries a message's properties
+
+Frame = tuple[int, int, bytes]  # its type, channel and payload
+
+
+def transport_options(name: str) -> dict[str, Any]:
+    """Return kombu's `transport_options`: what py-amqp's connection is built with."""
+    return {
+        "client_properties": {"connection_name": name},  # for the broker's management page
+        "read_timeout": CONNECT_TIMEOUT,  # C8: for an answer while setting up; without it, for ever
+        "write_timeout": IO_TIMEOUT,  # C4: for a write that is stuck; without it, for ever
+        "frame_handler": tolerant_frame_handler,
+    }
+
+
+def tls_options(url: str) -> dict[str, Any] | bool:
+    """C20: verify a broker as Python does by default; with `ssl=True` kombu does not compare its host name."""
+    if not url.startswith("amqps:"):
+        return False
+    return {
+        "context": {"check_hostname": True},
+        "server_hostname": urlsplit(url).hostname,
+        # C8: py-amqp does it, within its connect timeout; else the socket does, and waits for ever
+        "do_handshake_on_connect": False,
+    }
+
+
+def harden(connection: amqp.Connection) -> None:
+    """Apply what can be applied only to a connection that is open."""
+    # If `connection.blocked` is negotiated, py-amqp reads from the socket before every publish: 0.01 ms a call.
+    connection.client_properties["capabilities"].pop("connection.blocked", None)
+    let_reads_time_out(connection)
+
+
+def let_reads_time_out(connection: amqp.Connection) -> None:
+    """C4: make a read that would block raise TimeoutError, so that py-amqp keeps a partial frame for later.
+
+    By default it busy-loops until the rest arrives. There is no public way.
+    """
+    receive = connection.transport._quick_recv
+
+    def receive_or_time_out(size: int) -> bytes:
+        try:
+            received: bytes = receive(size)
+            return received
+        except (BlockingIOError, ssl.SSLWantReadError):
+            raise TimeoutError from None
+
+    connection.transport._quick_recv = receive_or_time_out
+
+
+def tolerant_frame_handler(
+    connection: amqp.Connection, callback: Callable[..., None]
+) -> Callable[[Frame], bool]:
+    """C9, C13: py-amqp's frame handler, without the properties that py-amqp cannot decode.
+
+    By itself it raises out of the event loop at text that is not UTF-8 or headers nested too deep: the message
+    would stay in the queue, and cost this server its connection, and the next one, and the next.
+    """
+    handle: Callable[[Frame], bool] = frame_handler(connection, callback)
+
+    def on_frame(frame: Frame) -> bool:
+        try:
+            return handle(frame)
+        except Exception:
+            frame_type, channel, payload = frame
+            if frame_type != CONTENT_HEADER:
+                raise
+            # the first 12 bytes are class, weight and body size; the properties follow
+            head, properties = bytes(payload[:12]), bytes(payload[12:])
+            return handle((frame_type, channel, head + strip_undecodable_properties(properties)))
+
+    return on_frame
+
+
+class PlainMessage(pyamqp.Message):
+    """C9, C13: a message with its body as it came; kombu inflates one whose header says so, to any size."""
+
+    def __init__(self, msg: amqp.Message, channel: Any = None, **options: Any) -> None:
+        (msg.properties.get("application_headers") or {}).pop("compression", None)
+        super().__init__(msg, channel, **options)
+
+
+def keep_bodies_as_they_came(channel: Any) -> None:
+    """C9, C13: bodies stay bytes, whatever encoding or compression a message claims."""
+    channel.auto_decode = False
+    channel.Message = PlainMessage
+
+
+def body_of(message: kombu.Message) -> bytes:
+    """Return a body as it came; py-amqp makes an empty one a str."""
+    body: object = message.body
+    return bytes(body) if isinstance(body, bytes | bytearray | memoryview) else b""

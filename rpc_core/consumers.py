@@ -1,0 +1,76 @@
+"""C6: "does anyone serve?", as a state machine. Each call goes through it; one query serves all that ask.
+
+    NOT_ASKED --- asks, half a second old or close to its deadline ---> ASKED
+    ASKED --- no consumer ---> NO_CONSUMERS     the call fails now (fail_fast) or at its deadline
+    ASKED --- some ----------> CONSUMERS        (fail_fast: back to NOT_ASKED, for servers may leave)
+    ASKED --- lost, with the connection that was to bring the answer ---> NOT_ASKED
+
+No claim without an answer: a call that got none at its deadline is an `RpcTimeout`, and nothing more is said.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import Protocol
+
+from rpc_core.limits import ASK_BEFORE_DEADLINE, FAIL_FAST_AFTER
+
+
+class Consumers(Enum):
+    """What one call knows of the queue's consumers."""
+
+    NOT_ASKED = "not asked"
+    ASKED = "asked"
+    NO_CONSUMERS = "no consumers"
+    CONSUMERS = "consumers"
+
+
+class AskingCall(Protocol):
+    """What of a call the question needs."""
+
+    deadline: float
+    next_check: float
+    consumers: Consumers
+
+
+class ConsumerQuestion:
+    """Asks the broker on behalf of calls. Used with the lock of the table of calls held, but for `send_query`."""
+
+    def __init__(self, *, fail_fast: bool, request_count: Callable[[], None]) -> None:
+        self._fail_fast = fail_fast
+        self._request_count = request_count
+        self._outstanding = False
+
+    def first_check(self, now: float, timeout: float) -> float:
+        """When a call that is made now should ask."""
+        if self._fail_fast:
+            return now + min(FAIL_FAST_AFTER, timeout / 2)
+        return now + timeout - min(ASK_BEFORE_DEADLINE, timeout / 2)
+
+    def ask(self, call: AskingCall) -> bool:
+        """Have a call wait for the answer; return whether a query has to be sent."""
+        call.consumers = Consumers.ASKED
+        call.next_check = call.deadline
+        send = not self._outstanding  # one outstanding query serves all calls
+        self._outstanding = True
+        return send
+
+    def send_query(self) -> None:
+        """Ask the broker. It answers, at any time, with `answered`."""
+        self._request_count()
+
+    def answered(self, count: int, asking: Iterable[AskingCall], now: float) -> bool:
+        """Tell the calls that asked; return whether they fail at once."""
+        self._outstanding = False
+        for call in asking:
+            call.consumers = Consumers.CONSUMERS if count else Consumers.NO_CONSUMERS
+            again = call.deadline - ASK_BEFORE_DEADLINE
+            if self._fail_fast and count and again - now > ASK_BEFORE_DEADLINE:
+                call.consumers, call.next_check = Consumers.NOT_ASKED, again
+        return self._fail_fast and not count
+
+    def lost(self, asking: Iterable[AskingCall], now: float) -> None:
+        """The connection went away that was to bring the answer: whoever asked asks again."""
+        self._outstanding = False
+        for call in asking:
+            call.consumers = Consumers.NOT_ASKED
+            call.next_check = min(call.deadline, now + FAIL_FAST_AFTER)
