@@ -89,8 +89,7 @@ def own_broker() -> None:
 def quick_run(own_broker: None, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The tests that should fail and a sample that should not, on all broken implementations: records by name."""
     place = tmp_path_factory.mktemp("catches")
-    size = -(-len(NAMES) // SHARES)
-    shares = [NAMES[first : first + size] for first in range(0, len(NAMES), size)]
+    shares = [NAMES[first::SHARES] for first in range(SHARES)]  # each with some of every layer
 
     def run(number: int) -> Any:
         chosen = ("-p", "tests.broken._plugin", *QUICK, *backends(*shares[number]))

@@ -1,50 +1,40 @@
-"""raw_pika's client and server, with the few hooks by which the modules here break them."""
+"""raw_pika's classes under short names, and how `_parts` finds a broken implementation's own."""
 
-from collections.abc import Callable
+import logging
+from importlib import import_module
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
-import raw_pika.rpc_client
-import raw_pika.rpc_server
-from contract import wire
-from contract.pending import PendingCalls
-from contract.wire import Reply
+from contract import RpcClient
+from raw_pika import rpc_client, rpc_server
 
 PARTS = [str(Path(__file__).parent / "_parts")]
 
-
-class Client(raw_pika.rpc_client.FibonacciRpcClient):
-    """raw_pika's client."""
-
-    pending_calls: type[PendingCalls] = PendingCalls
-    default_timeout = 10.0
-
-    def __init__(self, url: str | None = None, **options: Any) -> None:
-        with patch.object(raw_pika.rpc_client, "PendingCalls", self.pending_calls):
-            super().__init__(url, **{"timeout": self.default_timeout, **options})
+Client = rpc_client.FibonacciRpcClient
+ClientLink = rpc_client.PikaLink
+Server = rpc_server.FibonacciRpcServer
+ServerLink = rpc_server.PikaLink
 
 
-class Server(raw_pika.rpc_server.FibonacciRpcServer):
-    """raw_pika's server."""
-
-    def run(self) -> int:
-        """See `raw_pika.rpc_server`."""
-        with patch.object(raw_pika.rpc_server, "answer", self.answer):
-            return super().run()
-
-    def answer(
-        self, function: Callable[[int], int], body: bytes, content_type: str | None
-    ) -> Reply:
-        """See `contract.wire.answer`."""
-        return wire.answer(function, body, content_type)
+def layer_of(package: str) -> str:
+    """Return the implementation that a broken one derives from."""
+    layer: str = getattr(import_module(package), "LAYER", "raw_pika")
+    return layer
 
 
-class Channel:
-    """A pika channel, for subclasses that change one of its methods."""
+def client_of(package: str) -> type[RpcClient]:
+    """Return a broken implementation's client: its own, or its layer's."""
+    layer = import_module(f"{layer_of(package)}.rpc_client").FibonacciRpcClient
+    found: type[RpcClient] = getattr(import_module(package), "Client", layer)
+    return found
 
-    def __init__(self, channel: Any) -> None:
-        self._channel = channel
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._channel, name)
+def server_of(package: str) -> type[Server]:
+    """Return a broken implementation's server: its own, or its layer's (Celery's is built and run alike)."""
+    layer = import_module(f"{layer_of(package)}.rpc_server").FibonacciRpcServer
+    found: type[Server] = getattr(import_module(package), "Server", layer)
+    return found
+
+
+def log_as(package: str) -> None:
+    """Have the layer log at the level that --verbose sets for the package."""
+    logging.getLogger(layer_of(package)).parent = logging.getLogger(package)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from rpc_core.client import BaseClient
 from tests import waiting
-from tests.broken import _base
 from tests.conformance import backend_of, clauses_of
 
 FILES = {"test_calls.py", "test_errors.py", "test_server.py"}
@@ -32,7 +32,9 @@ _seen: set[tuple[str | None, ...]] = set()  # backend and clauses of the tests t
 
 def pytest_configure() -> None:
     """Wait less long for what will not happen, and for answers that will not come."""
-    _base.Client.default_timeout = 4.0
+    defaults = BaseClient.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["timeout"] = 4.0
     waiting.wait_until.__defaults__ = (4.0,)
 
 

@@ -1,9 +1,9 @@
 """C20: the server loads pickles, and so runs whatever they say."""
 
 import pickle
-from typing import Any
 
 from contract.wire import Reply
+from rpc_core.server import Request
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -14,7 +14,7 @@ CAUGHT_BY = {"test_no_pickle_is_accepted"}
 
 
 class Server(_base.Server):
-    def answer(self, function: Any, body: bytes, content_type: str | None) -> Reply:
-        if content_type == "application/x-python-serialize":
-            body, content_type = str(pickle.loads(body)).encode(), None
-        return super().answer(function, body, content_type)
+    def _compute(self, request: Request) -> Reply | None:
+        if request.content_type == "application/x-python-serialize":
+            request.body, request.content_type = str(pickle.loads(request.body)).encode(), None
+        return super()._compute(request)

@@ -2,7 +2,7 @@
 
 from concurrent.futures import Future
 
-from contract.pending import PendingCalls
+from rpc_core.pending import PendingCalls
 from tests.broken import _base
 
 __path__ = _base.PARTS

@@ -3,7 +3,7 @@
 import builtins
 
 from contract import RemoteError, RpcError
-from contract.pending import PendingCalls
+from rpc_core.pending import PendingCalls
 from tests.broken import _base
 
 __path__ = _base.PARTS

@@ -1,11 +1,11 @@
 """C9: the client checks its arguments, and the server trusts every message."""
 
 import logging
-from concurrent.futures import Future
-from typing import Any
 
 from contract.fibonacci import check_n
 from contract.wire import Reply, error_reply
+from rpc_core.pending import PendingCall
+from rpc_core.server import Request
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -17,14 +17,16 @@ log = logging.getLogger(__name__)
 
 
 class Client(_base.Client):
-    def _send(self, n: int, timeout: float | None, **options: bool) -> "Future[int]":
-        return super()._send(check_n(n), timeout, **options)
+    def _enter(self, n: int, timeout: float | None) -> PendingCall:
+        return super()._enter(check_n(n), timeout)
 
 
 class Server(_base.Server):
-    def answer(self, function: Any, body: bytes, content_type: str | None) -> Reply:
+    def _compute(self, request: Request) -> Reply | None:
+        if request.expired:
+            return None
         try:
-            return Reply(str(function(int(body))).encode())
+            return Reply(str(self._options.function(int(request.body))).encode())
         except BaseException as error:
             log.exception("the function raised")
             return error_reply(error)

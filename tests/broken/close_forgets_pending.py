@@ -1,7 +1,7 @@
 """C8: close() leaves pending calls to their deadlines, which nobody watches any more."""
 
 from contract import RpcError
-from contract.pending import PendingCalls
+from rpc_core.pending import PendingCalls
 from tests.broken import _base
 
 __path__ = _base.PARTS

@@ -1,6 +1,6 @@
 """C8: the callback queue stays in the broker when the client has gone."""
 
-from typing import Any
+import uuid
 
 from tests.broken import _base
 
@@ -9,6 +9,12 @@ __path__ = _base.PARTS
 BREAKS = {"C8"}
 
 
+class Link(_base.ClientLink):
+    def declare(self) -> None:
+        super().declare()
+        self._callback_queue = f"replies-{uuid.uuid4().hex}"
+        self.channel.queue_declare(self._callback_queue, durable=True)
+
+
 class Client(_base.Client):
-    def _on_request_queue_declared(self, _frame: Any) -> None:
-        self._channel.queue_declare("", durable=True, callback=self._on_callback_queue_declared)
+    link = Link

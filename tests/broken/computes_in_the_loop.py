@@ -1,4 +1,4 @@
-"""C16: while the thread that turns the event loop computes, nobody sees to the connection's heartbeats."""
+"""C16: while the thread that runs the event loop computes, nobody sees to the connection's heartbeats."""
 
 from tests.broken import _base
 
@@ -9,5 +9,5 @@ ALSO = {"C2", "C5", "C15", "C17"}
 
 
 class Server(_base.Server):
-    def _keep_up(self) -> None:
+    def _service_connection(self) -> None:
         pass

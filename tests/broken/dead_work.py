@@ -1,7 +1,7 @@
 """C5: the server computes what expired while it held it."""
 
-from typing import Any
-
+from contract.wire import Reply
+from rpc_core.server import Request
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -10,6 +10,6 @@ BREAKS = {"C5"}
 
 
 class Server(_base.Server):
-    def _compute(self, channel: Any, tag: int, properties: Any, *others: Any) -> None:
-        properties.expiration = None
-        super()._compute(channel, tag, properties, *others)
+    def _compute(self, request: Request) -> Reply | None:
+        request.expiration = None
+        return super()._compute(request)

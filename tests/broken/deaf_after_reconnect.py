@@ -1,7 +1,5 @@
 """C12: after reconnecting the client does not consume its callback queue."""
 
-from typing import Any
-
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -10,12 +8,11 @@ BREAKS = {"C12"}
 ALSO = {"C18", "C21", "C23"}
 
 
-class Client(_base.Client):
-    _connections = 0
+class Link(_base.ClientLink):
+    def consume(self) -> None:
+        if not self._pending._was_connected:
+            super().consume()
 
-    def _on_callback_queue_declared(self, frame: Any) -> None:
-        self._connections += 1
-        if self._connections == 1:
-            super()._on_callback_queue_declared(frame)
-        else:
-            self._on_consuming(frame.method.queue)
+
+class Client(_base.Client):
+    link = Link

@@ -1,10 +1,10 @@
 """C1: fib as textbooks write it, which fails for large n in range."""
 
+from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import contract
-from contract.wire import Reply
+from rpc_core.programs import ServerOptions
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -18,5 +18,6 @@ def fib(n: int) -> int:
 
 
 class Server(_base.Server):
-    def answer(self, function: Any, body: bytes, content_type: str | None) -> Reply:
-        return super().answer(fib if function is contract.fib else function, body, content_type)
+    def __init__(self, options: ServerOptions) -> None:
+        textbook = options.function is contract.fib
+        super().__init__(replace(options, function=fib) if textbook else options)

@@ -1,9 +1,9 @@
 """C10: an exception in the function ends the server."""
 
 import os
-from typing import Any
 
 from contract.wire import Reply
+from rpc_core.server import Request
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -13,8 +13,8 @@ ALSO = {"C9"}
 
 
 class Server(_base.Server):
-    def answer(self, function: Any, body: bytes, content_type: str | None) -> Reply:
-        reply = super().answer(function, body, content_type)
-        if b"RemoteError" in reply.body:
+    def _compute(self, request: Request) -> Reply | None:
+        reply = super()._compute(request)
+        if reply is not None and b"RemoteError" in reply.body:
             os._exit(1)
         return reply

@@ -1,7 +1,9 @@
 """C19: the server wants the queue for itself, so a second one is refused."""
 
-from typing import Any
+from pika.frame import Method
+from pika.spec import Basic
 
+from raw_pika.connection import Answer
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -10,8 +12,16 @@ BREAKS = {"C19"}
 ALSO = {"C11", "C12", "C15", "C17", "C23"}
 
 
-class Server(_base.Server):
-    def _on_prefetch_set(self, _frame: Any) -> None:
-        self._consumer_tag = self._channel.basic_consume(
-            self._options.queue, self._on_request, exclusive=True, callback=self._on_consuming
+class Link(_base.ServerLink):
+    def consume(self, prefetch: int) -> None:
+        self.channel.basic_qos(prefetch_count=prefetch)
+        consuming = Answer[Method[Basic.ConsumeOk]]()
+        tag = self.channel.basic_consume(
+            self._options.queue, self._on_request, exclusive=True, callback=consuming
         )
+        self.wait_for(consuming)
+        self._consumer_tags.append(tag)
+
+
+class Server(_base.Server):
+    link = Link

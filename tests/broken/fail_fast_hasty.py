@@ -11,11 +11,11 @@ BREAKS = {"C6"}
 
 class Client(_base.Client):
     def __init__(self, url: str | None = None, **options: Any) -> None:
-        super().__init__(url, **options)
         self._hasty = options.get("fail_fast", False)
+        super().__init__(url, **options)
 
-    def _count_consumers(self) -> None:
+    def _request_consumer_count(self) -> None:
         if self._hasty:
-            self._pending.consumers_counted(0)
+            self._pending.on_consumer_count(0)
         else:
-            super()._count_consumers()
+            super()._request_consumer_count()

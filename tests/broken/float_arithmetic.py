@@ -1,8 +1,8 @@
 """C1: the server computes large numbers with floats."""
 
-from typing import Any
+from dataclasses import replace
 
-from contract.wire import Reply
+from rpc_core.programs import ServerOptions
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -12,8 +12,8 @@ ALSO = {"C2", "C3", "C12", "C13", "C17"}
 
 
 class Server(_base.Server):
-    def answer(self, function: Any, body: bytes, content_type: str | None) -> Reply:
+    def __init__(self, options: ServerOptions) -> None:
         def rounded(n: int) -> int:
-            return int(float(function(n)))
+            return int(float(options.function(n)))
 
-        return super().answer(rounded, body, content_type)
+        super().__init__(replace(options, function=rounded))

@@ -1,9 +1,7 @@
 """C9: an invalid request is dropped without an answer."""
 
-from typing import Any
-
-from contract import InvalidRequest
-from contract.wire import decode_request
+from contract.wire import Reply
+from rpc_core.server import Request
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -13,10 +11,6 @@ ALSO = {"C20"}
 
 
 class Server(_base.Server):
-    def _on_request(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
-        try:
-            decode_request(body, properties.content_type)
-        except InvalidRequest:
-            channel.basic_ack(method.delivery_tag)
-        else:
-            super()._on_request(channel, method, properties, body)
+    def _compute(self, request: Request) -> Reply | None:
+        reply = super()._compute(request)
+        return None if reply is not None and b"InvalidRequest" in reply.body else reply

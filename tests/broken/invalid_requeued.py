@@ -1,9 +1,8 @@
 """C9: an invalid request goes back to the queue, and comes again, for ever."""
 
-from typing import Any
-
 from contract import InvalidRequest
 from contract.wire import decode_request
+from rpc_core.server import Request
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -13,10 +12,11 @@ ALSO = {"C20"}
 
 
 class Server(_base.Server):
-    def _on_request(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+    def _on_request(self, request: Request) -> None:
         try:
-            decode_request(body, properties.content_type)
+            decode_request(request.body, request.content_type)
         except InvalidRequest:
-            channel.basic_nack(method.delivery_tag, requeue=True)
+            assert self._link is not None
+            self._link.give_back(request)
         else:
-            super()._on_request(channel, method, properties, body)
+            super()._on_request(request)

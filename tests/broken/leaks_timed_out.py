@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from contract import RpcError
-from contract.pending import PendingCall, PendingCalls
+from rpc_core.pending import PendingCall, PendingCalls
 from tests.broken import _base
 
 __path__ = _base.PARTS

@@ -1,7 +1,8 @@
 """C13: a reply that cannot be read ends the client's thread."""
 
-from typing import Any
+import sys
 
+from rpc_core.pending import PendingCalls
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -10,8 +11,11 @@ BREAKS = {"C13"}
 ALSO = {"C10"}
 
 
+class Fragile(PendingCalls):
+    def on_malformed_reply(self, error: Exception) -> None:
+        super().on_malformed_reply(error)
+        sys.exit()
+
+
 class Client(_base.Client):
-    def _on_reply(self, _channel: Any, _method: Any, properties: Any, body: bytes) -> None:
-        super()._on_reply(_channel, _method, properties, body)
-        if self.stats.malformed:
-            self._closed = True
+    pending_calls = Fragile

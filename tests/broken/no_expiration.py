@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contract.pending import PendingCall
+from rpc_core.pending import PendingCall
 from tests.broken import _base
 
 __path__ = _base.PARTS

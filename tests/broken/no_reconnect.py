@@ -1,5 +1,6 @@
 """C12: the client connects once, and never again."""
 
+from rpc_core.client import Link
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -9,9 +10,12 @@ ALSO = {"C18", "C21", "C23"}
 
 
 class Client(_base.Client):
-    _tried = False
+    _was_connected = False
 
-    def _connect(self) -> None:
-        if not self._tried:
-            self._tried = True
-            super()._connect()
+    def _open(self, url: str) -> Link:
+        if self._was_connected:
+            self._closing.wait()
+            raise ConnectionAbortedError("one connection has to do")
+        link = super()._open(url)
+        self._was_connected = True
+        return link

@@ -1,9 +1,9 @@
 """C3: only the thread that made the client may use it, as with a sqlite3 connection."""
 
 import threading
-from concurrent.futures import Future
 from typing import Any
 
+from rpc_core.pending import PendingCall
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -16,7 +16,7 @@ class Client(_base.Client):
         super().__init__(url, **options)
         self._owner = threading.get_ident()
 
-    def _send(self, n: int, timeout: float | None, **options: bool) -> "Future[int]":
+    def _enter(self, n: int, timeout: float | None) -> PendingCall:
         if threading.get_ident() != self._owner:
             raise RuntimeError("this client belongs to another thread")
-        return super()._send(n, timeout, **options)
+        return super()._enter(n, timeout)

@@ -1,6 +1,6 @@
 """C6: that nobody serves is not told from a timeout."""
 
-from contract.pending import PendingCalls
+from rpc_core.pending import PendingCalls
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -9,8 +9,8 @@ BREAKS = {"C6"}
 
 
 class AlwaysSomebody(PendingCalls):
-    def consumers_counted(self, count: int | None) -> None:
-        super().consumers_counted(1)
+    def on_consumer_count(self, count: int) -> None:
+        super().on_consumer_count(1)
 
 
 class Client(_base.Client):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from contract.programs import ServerOptions
+from rpc_core.programs import ServerOptions
 from tests.broken import _base
 
 __path__ = _base.PARTS

@@ -1,7 +1,7 @@
 """C2: a reply is taken for the oldest call's, whatever its id."""
 
 from contract import RpcError
-from contract.pending import PendingCalls
+from rpc_core.pending import PendingCalls
 from tests.broken import _base
 
 __path__ = _base.PARTS

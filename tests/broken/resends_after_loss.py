@@ -1,7 +1,7 @@
 """C12: calls that may have run are sent again after the connection was lost."""
 
 from contract import RpcError
-from contract.pending import PendingCalls
+from rpc_core.pending import PendingCalls
 from tests.broken import _base
 
 __path__ = _base.PARTS

@@ -1,7 +1,7 @@
 """C12: calls that were in flight when the connection was lost wait for their deadline."""
 
 from contract import RpcError
-from contract.pending import PendingCalls
+from rpc_core.pending import PendingCalls
 from tests.broken import _base
 
 __path__ = _base.PARTS

@@ -1,7 +1,6 @@
 """C17: on SIGTERM the server acknowledges what it prefetched, and drops it."""
 
-from typing import Any
-
+from rpc_core.server import Request
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -9,9 +8,10 @@ __path__ = _base.PARTS
 BREAKS = {"C17"}
 
 
+class Link(_base.ServerLink):
+    def give_back(self, request: Request) -> None:
+        self.channel.basic_ack(request.delivery)
+
+
 class Server(_base.Server):
-    def _on_cancelled(self, _frame: Any) -> None:
-        for _, tag, *_ in self._workers.withdraw():
-            self._channel.basic_ack(tag)
-            self._held.remove(tag)
-        self._close_when_idle()
+    link = Link

@@ -10,5 +10,5 @@ BREAKS = {"C17"}
 
 
 class Server(_base.Server):
-    def _on_signal(self, descriptor: int, _events: int) -> None:
+    def _stop(self) -> None:
         os._exit(0)

@@ -1,7 +1,7 @@
 """C13: a reply whose call has ended resolves the next one."""
 
 from contract import RpcError
-from contract.pending import PendingCalls
+from rpc_core.pending import PendingCalls
 from tests.broken import _base
 
 __path__ = _base.PARTS

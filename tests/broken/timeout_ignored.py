@@ -1,7 +1,6 @@
 """C4: a call's own timeout is ignored."""
 
-from concurrent.futures import Future
-
+from rpc_core.pending import PendingCall
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -11,5 +10,5 @@ ALSO = {"C5", "C6", "C11", "C12", "C13"}
 
 
 class Client(_base.Client):
-    def _send(self, n: int, timeout: float | None, **options: bool) -> "Future[int]":
-        return super()._send(n, None, **options)
+    def _enter(self, n: int, timeout: float | None) -> PendingCall:
+        return super()._enter(n, None)

@@ -1,9 +1,9 @@
 """C10: the server's traceback is sent to the caller."""
 
 import traceback
-from typing import Any
+from dataclasses import replace
 
-from contract.wire import Reply
+from rpc_core.programs import ServerOptions
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -12,11 +12,11 @@ BREAKS = {"C10"}
 
 
 class Server(_base.Server):
-    def answer(self, function: Any, body: bytes, content_type: str | None) -> Reply:
+    def __init__(self, options: ServerOptions) -> None:
         def talkative(n: int) -> int:
             try:
-                return int(function(n))
+                return int(options.function(n))
             except Exception as error:
                 raise type(error)(traceback.format_exc()) from None
 
-        return super().answer(talkative, body, content_type)
+        super().__init__(replace(options, function=talkative))

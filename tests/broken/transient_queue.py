@@ -1,29 +1,37 @@
 """C23: the request queue is not durable."""
 
-from typing import Any
+from collections.abc import Callable
 
+from pika.frame import Method
+from pika.spec import Queue
+
+from contract.wire import queue_arguments
 from tests.broken import _base
 
 __path__ = _base.PARTS
 
 BREAKS = {"C23"}
-ALSO = {
-    "C1",
-    "C10",
-    "C13",
-}  # of the sample: nothing is served where the broker denies transient_nonexcl_queues
+# of the sample: nothing is served where the broker denies transient_nonexcl_queues
+ALSO = {"C1", "C10", "C13"}
 
 
-class Transient(_base.Channel):
-    def queue_declare(self, queue: str, *, durable: bool = False, **options: Any) -> Any:
-        return self._channel.queue_declare(queue, **options)
+class ClientLink(_base.ClientLink):
+    def _declare_request_queue(
+        self, on_declared: Callable[[Method[Queue.DeclareOk]], None]
+    ) -> None:
+        arguments = queue_arguments(self._options.queue_type)
+        self.channel.queue_declare(self._options.queue, arguments=arguments, callback=on_declared)
+
+
+class ServerLink(_base.ServerLink):
+    def declare(self) -> None:
+        arguments = queue_arguments(self._options.queue_type)
+        self.channel.queue_declare(self._options.queue, arguments=arguments)
 
 
 class Client(_base.Client):
-    def _on_channel_open(self, channel: Any) -> None:
-        super()._on_channel_open(Transient(channel))
+    link = ClientLink
 
 
 class Server(_base.Server):
-    def _on_channel_open(self, channel: Any) -> None:
-        super()._on_channel_open(Transient(channel))
+    link = ServerLink
