@@ -11,6 +11,7 @@ LONGEST = [
     "test_suite_catches.py",
     "test_calls.py",
     "test_server.py",
+    "test_surroundings.py",
     "test_faults.py",
     "test_broker_limits.py",
     "test_resources.py",
