@@ -1,6 +1,6 @@
 """README and docs/ as data: their blocks, links and generated parts.
 
-`python -m tests.documents` writes the generated parts anew: excerpts of the source, and counts of its lines.
+`python -m tests.documents` updates the generated parts: excerpts of the source, and counts of its lines.
 `tests/test_docs.py` checks that they are current, and runs what the pages show.
 
 | in a page | what it means |
@@ -10,8 +10,9 @@
 | `console background` | one command, started; it ends at the next heading |
 | `console not-run: reason` | only checked for its syntax |
 | `python file=NAME` | written to that file, for a command to run |
-| `<!-- source: FILE NAME ... -->` | the `python` block after it is those definitions of that file |
-| `<!-- lines:begin -->`, `<!-- lines:end -->` | between them, a table of the implementations' files and lines |
+| `<!-- source: FILE NAME ... -->` | one or more; the `python` block after them is those definitions |
+| `NAME [FIRST .. LAST; LINE]` | of that definition only the signature, and these lines; see `selection` |
+| `<!-- lines:begin -->`, `<!-- lines:end -->` | between them, a table of files and their lines |
 """
 
 import ast
@@ -28,6 +29,7 @@ from harness.program import PROJECT_ROOT
 
 FENCE = re.compile(r"^( *)```(\w*) ?(.*)$")
 SOURCE = re.compile(r"^<!-- source: (\S+) (.+) -->$")
+PART = re.compile(r"([\w.]+)(?: \[([^\]]+)\])?(?: |$)")  # a name, and which of its lines
 HEADING = re.compile(r"^#+ (.*)$")
 LINES = re.compile(r"(<!-- lines:begin -->\n).*?(<!-- lines:end -->)", re.DOTALL)
 
@@ -41,7 +43,7 @@ class Block:
     language: str
     note: str
     text: str
-    source: str = ""  # of an excerpt: the file and the names
+    source: str = ""  # of an excerpt: a line for each file, with the names
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def blocks(text: str) -> Iterator[Block]:
         elif heading := HEADING.match(line):
             section = heading[1]
         elif found := SOURCE.match(line):
-            source = f"{found[1]} {found[2]}"
+            source += f"{found[1]} {found[2]}\n"
 
 
 def commands(text: str) -> list[Command]:
@@ -112,10 +114,73 @@ def pattern(output: str) -> str:
 
 
 def excerpt(source: str) -> str:
-    """Return the definitions that a marker names: a file, then names such as `Class.method`."""
-    file, *names = source.split()
-    text = (PROJECT_ROOT / file).read_text()
-    return "\n".join(definition(text, name.rstrip(",")) for name in names)
+    """Return what markers name, each a file and names such as `Class.method`, whole or in part.
+
+    When there are several files, a comment with its name precedes what is taken from each.
+    """
+    markers = [line.split(maxsplit=1) for line in source.splitlines()]
+    found = []
+    for file, names in markers:
+        text = (PROJECT_ROOT / file).read_text()
+        parts = list(PART.finditer(names))
+        if "".join(part[0] for part in parts) != names:
+            raise ValueError(f"not names, nor names with [FIRST .. LAST; LINE]: {names}")
+        taken = [selection(definition(text, part[1]), part[2]) for part in parts]
+        found.append(f"# {file}\n" * (len(markers) > 1) + "\n".join(taken))
+    return "\n".join(found)
+
+
+def selection(text: str, wanted: str | None) -> str:
+    """Return a definition's signature and the wanted ranges of lines; `# ...` stands for what is left out.
+
+    Without `wanted` it is the whole definition. A range is a piece of its first line, ` .. `, and a piece of its
+    last line; or a piece of its only line. Each is looked for after the range before it; ranges are separated by
+    `; `. Nothing stands for a docstring or an empty line that is left out.
+
+    Raises:
+        ValueError: a piece is in no line: the source has changed.
+    """
+    if wanted is None:
+        return text
+    lines = text.splitlines(keepends=True)
+    begin, silent = signature_end(text)
+    kept = set(range(begin))
+    at = begin
+    for each in wanted.split("; "):
+        first, _, last = each.partition(" .. ")
+        start = line_with(first, lines, at)
+        at = line_with(last or first, lines, start) + 1
+        kept.update(range(start, at))
+    written: list[str] = []
+    elided = ""  # the indentation of `# ...`, with its end
+    for number, line in enumerate(lines):
+        if number in kept:
+            written += [elided, line]
+            elided = ""
+        elif line.strip() and number not in silent and not elided:
+            elided = line[: len(line) - len(line.lstrip())] + "# ...\n"
+    return "".join([*written, elided])
+
+
+def signature_end(text: str) -> tuple[int, range]:
+    """Return how many lines a definition's signature has, and which lines are its docstring."""
+    statement = ast.parse(text).body[0]
+    if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return 0, range(0)
+    first = statement.body[0]
+    end = first.lineno - 1
+    while text.splitlines()[end - 1].lstrip().startswith("#"):
+        end -= 1
+    documented = ast.get_docstring(statement) is not None
+    return end, range(end, first.end_lineno or end) if documented else range(0)
+
+
+def line_with(piece: str, lines: list[str], begin: int) -> int:
+    """Return the number of the next line that contains a piece of text."""
+    for number, line in enumerate(lines[begin:], start=begin):
+        if piece in line:
+            return number
+    raise ValueError(f"no line with {piece!r} after line {begin} of: {lines[0].strip()}")
 
 
 def definition(text: str, name: str) -> str:
@@ -145,9 +210,12 @@ def names_of(node: ast.AST) -> list[str]:
 def line_table() -> str:
     """Return the table of files: lines in all, and lines of code."""
     rows = ["| | files and their lines | lines of code |", "| --- | --- | ---: |"]
-    for package in (*IMPLEMENTATIONS, "contract"):
+    for package in (*IMPLEMENTATIONS, "kombu_common", "rpc_core", "contract"):
         found = (PROJECT_ROOT / package).glob("*.py")
-        files = sorted(found, key=lambda path: (not path.name.startswith("rpc_"), path.name))
+        # where to begin comes first
+        files = sorted(
+            found, key=lambda path: (not path.stem.endswith(("client", "server")), path.name)
+        )
         files = [path for path in files if path.name != "__init__.py"]
         counted = [
             f"[{path.name}]({package}/{path.name}) {len(path.read_text().splitlines())}"
@@ -162,7 +230,7 @@ def generate(text: str) -> str:
     text = LINES.sub(lambda found: found[1] + line_table() + found[2], text)
     lines = text.splitlines(keepends=True)
     written: list[str] = []
-    source = None
+    source = ""
     skipping = False
     for line in lines:
         if skipping and line.startswith("```"):
@@ -171,10 +239,10 @@ def generate(text: str) -> str:
             continue
         written.append(line)
         if found := SOURCE.match(line.rstrip("\n")):
-            source = f"{found[1]} {found[2]}"
-        elif source is not None and line.startswith("```python"):
+            source += f"{found[1]} {found[2]}\n"
+        elif source and line.startswith("```python"):
             written.append(excerpt(source))
-            source, skipping = None, True
+            source, skipping = "", True
     return "".join(written)
 
 
@@ -185,7 +253,7 @@ def main() -> int:
         new = generate(old)
         if new != old:
             page.write_text(new)
-            print(f"{page.relative_to(PROJECT_ROOT)} was written anew")
+            print(f"{page.relative_to(PROJECT_ROOT)} was updated")
     return 0
 
 

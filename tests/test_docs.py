@@ -17,7 +17,18 @@ import pytest
 from contract.clauses import CLAUSES
 from harness.broker import PrivateBroker
 from harness.program import PROJECT_ROOT, Program
-from tests.documents import Block, Command, blocks, commands, definition, generate, pages, pattern
+from tests.documents import (
+    Block,
+    Command,
+    blocks,
+    commands,
+    definition,
+    excerpt,
+    generate,
+    pages,
+    pattern,
+    selection,
+)
 
 PAGES = {str(page.relative_to(PROJECT_ROOT)): page for page in pages()}
 EXAMPLE_BROKER = "localhost:5672"  # in a command it stands for the broker of the run
@@ -165,10 +176,10 @@ def assert_targets_exist(command: Command, where: str) -> None:
 
 
 def test_generated_parts_are_current(page: Path) -> None:
-    """Excerpts and counts are those of the source; `python -m tests.documents` writes them anew."""
+    """Excerpts and counts are those of the source; `python -m tests.documents` updates them."""
     text = page.read_text()
     if generate(text) != text:
-        pytest.fail(f"{page.name} is stale; to write it anew: python -m tests.documents")
+        pytest.fail(f"{page.name} is stale; to update it: python -m tests.documents")
 
 
 def test_links(page: Path) -> None:
@@ -244,7 +255,33 @@ def test_blocks() -> None:
     text = "# A\n<!-- source: a.py b -->\n```python\nx\n```\n1. One\n"
     text += "   ```console not-run: x\n   $ a \\\n     b\n   c\n   ```\n"
     assert list(blocks(text)) == [
-        Block(3, "A", "python", "", "x\n", "a.py b"),
+        Block(3, "A", "python", "", "x\n", "a.py b\n"),
         Block(7, "A", "console", "not-run: x", "$ a \\\n  b\nc\n"),
     ]
     assert commands("$ a \\\n  b\nc\n$ d\n") == [Command("a \\\n  b", "c"), Command("d", "")]
+
+
+def test_excerpt() -> None:
+    """Of several files each has its name above what is taken; a marker that cannot be read is an error."""
+    marker = "contract/fibonacci.py fib [return a]\n"
+    taken = "def fib(n: int) -> int:\n    # ...\n    return a\n"
+    assert excerpt(marker) == taken
+    assert excerpt(marker * 2) == "\n".join([f"# contract/fibonacci.py\n{taken}"] * 2)
+    with pytest.raises(ValueError, match="not names"):
+        excerpt("contract/fibonacci.py fib [return a\n")
+
+
+def test_selection() -> None:
+    """The signature and the wanted lines are kept; `# ...` stands for others, but not for a docstring."""
+    signature = "def f(\n    x: int,\n) -> int:\n"
+    documented = '    """It."""\n'
+    body = "    # why\n    a = g(\n        x,\n    )\n    b = 1\n\n    return a\n"
+    text = signature + documented + body
+    assert selection(text, None) == text
+    assert selection(text, "# why .. return") == signature + body
+    assert selection(text, "g( .. )") == (
+        f"{signature}    # ...\n    a = g(\n        x,\n    )\n    # ...\n"
+    )
+    assert selection(text, "b =; return") == f"{signature}    # ...\n    b = 1\n    return a\n"
+    with pytest.raises(ValueError, match="no line with 'a ='"):
+        selection(text, "b =; a =")
