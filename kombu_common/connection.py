@@ -15,7 +15,7 @@ import kombu
 from amqp import spec
 from vine import promise
 
-from kombu_common.hardening import harden
+from kombu_common.hardening import Receiver, harden
 from rpc_core.forks import close_in_child
 from rpc_core.limits import CLOSE_TIMEOUT
 from rpc_core.pending import PendingCalls
@@ -138,9 +138,17 @@ def drain(connection: amqp.Connection) -> None:
 
     Until nothing is left: what a layer below has buffered would not wake a selector again.
     """
+    transport = connection.transport
+    receiver: Receiver = transport._quick_recv
     with suppress(TimeoutError):  # before OSError, of which it is a kind
         while True:
-            connection.drain_events(timeout=0)
+            # what `drain_events` does, which would set and unset a timeout for each of a reply's three frames
+            receiver.may_wait = False
+            try:
+                frame = transport.read_frame()
+            finally:
+                receiver.may_wait = True
+            connection.on_inbound_frame(frame)
 
 
 def drop(connection: kombu.Connection) -> None:

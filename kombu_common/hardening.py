@@ -4,6 +4,7 @@ Who only reads how kombu or Celery is used can skip this. Each piece says which 
 without it. None of them changes kombu or py-amqp for others in the process.
 """
 
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -48,24 +49,34 @@ def harden(connection: amqp.Connection) -> None:
     """Apply what can be applied only to a connection that is open."""
     # If `connection.blocked` is negotiated, py-amqp reads from the socket before every publish: 0.01 ms a call.
     connection.client_properties["capabilities"].pop("connection.blocked", None)
-    let_reads_time_out(connection)
+    Receiver(connection)
 
 
-def let_reads_time_out(connection: amqp.Connection) -> None:
-    """C4: make a read that would block raise TimeoutError, so that py-amqp keeps a partial frame for later.
+class Receiver:
+    """C4: how py-amqp receives: what there is, or a TimeoutError, at which it keeps half a frame for later.
 
-    By default it busy-loops until the rest arrives. There is no public way.
+    By default it busy-loops until the rest has come. And it asks for the exact size of each part of a frame, seven
+    times for a reply; here it gets what has arrived, and keeps the rest, which it can. There is no public way.
     """
-    receive = connection.transport._quick_recv
 
-    def receive_or_time_out(size: int) -> bytes:
+    def __init__(self, connection: amqp.Connection) -> None:
+        transport = connection.transport
+        self._socket: socket.socket = transport.sock
+        self._receive: Callable[[int], bytes] = transport._quick_recv
+        self.may_wait = True  # for an answer while setting up, `read_timeout` seconds
+        transport._quick_recv = self
+
+    def __call__(self, size: int) -> bytes:
+        """Return some bytes; not more than a few replies, for py-amqp copies what it keeps."""
+        if not self.may_wait:
+            self._socket.settimeout(0)
         try:
-            received: bytes = receive(size)
-            return received
+            return self._receive(max(size, 4096))
         except (BlockingIOError, ssl.SSLWantReadError):
             raise TimeoutError from None
-
-    connection.transport._quick_recv = receive_or_time_out
+        finally:
+            if not self.may_wait:
+                self._socket.settimeout(None)
 
 
 def tolerant_frame_handler(

@@ -148,7 +148,8 @@ class BaseClient:
     def _leave_to_background(self, call: PendingCall) -> None:
         self._outbox.append(call)
         self._reading.hand_to_background()
-        self._called.set()
+        if self._link is None:
+            self._called.set()
         self._wake()
 
     @property

@@ -120,8 +120,9 @@ class SignalSafeEvent:
 
     def set(self) -> None:
         """Set it."""
-        with suppress(RuntimeError):  # it was set
-            self._unset.release()
+        if self._unset.locked():
+            with suppress(RuntimeError):  # it was set just now
+                self._unset.release()
 
     def clear(self) -> None:
         """Unset it."""
