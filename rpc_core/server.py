@@ -243,7 +243,7 @@ class BaseServer:
         if reply is not None and request.reply_to:
             self.log.debug("-> reply %s: %.100r", request.correlation_id, reply.body)
         self._backoff.on_reply()
-        self._link.reply(request, reply if request.reply_to else None)
+        self._link.reply(request, reply)
 
     def _service_connection(self) -> None:
         """C16: read, and send heartbeats, while the main thread computes."""

@@ -21,7 +21,11 @@ from contract import MAX_N, InvalidRequest, RpcClient, fib
 from rpc_core.properties import is_text
 from tests.waiting import take_request, wait_until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [
+    pytest.mark.timeout(180),
+    # a message drawn at random may be long, which says nothing of who reads it
+    pytest.mark.filterwarnings("ignore:Generating overly large repr"),
+]
 
 generated = settings(
     max_examples=25,  # of BATCH messages each
