@@ -274,7 +274,7 @@ class BaseClient:
 
     def _request_consumer_count(self) -> None:
         if self._link is None:
-            self._pending.on_consumer_count(0)
+            self._pending.on_nobody_to_ask()
         else:
             self._consumer_count_wanted = True
             self._reading.hand_to_background()

@@ -36,13 +36,13 @@ class ConsumerQuestion:
     """Asks the broker on behalf of calls. Used with the lock of the table of calls held, but for `send_query`."""
 
     def __init__(self, *, fail_fast: bool, request_count: Callable[[], None]) -> None:
-        self._fail_fast = fail_fast
+        self.fail_fast = fail_fast
         self._request_count = request_count
         self._outstanding = False
 
     def first_check(self, now: float, timeout: float) -> float:
         """When a call that is made now should ask."""
-        if self._fail_fast:
+        if self.fail_fast:
             return now + min(FAIL_FAST_AFTER, timeout / 2)
         return now + timeout - min(ASK_BEFORE_DEADLINE, timeout / 2)
 
@@ -64,9 +64,9 @@ class ConsumerQuestion:
         for call in asking:
             call.consumers = Consumers.CONSUMERS if count else Consumers.NO_CONSUMERS
             again = call.deadline - ASK_BEFORE_DEADLINE
-            if self._fail_fast and count and again - now > ASK_BEFORE_DEADLINE:
+            if self.fail_fast and count and again - now > ASK_BEFORE_DEADLINE:
                 call.consumers, call.next_check = Consumers.NOT_ASKED, again
-        return self._fail_fast and not count
+        return self.fail_fast and not count
 
     def lost(self, asking: Iterable[AskingCall], now: float) -> None:
         """The connection went away that was to bring the answer: whoever asked asks again."""

@@ -226,13 +226,21 @@ class PendingCalls:
         self.fail_all(RpcClosed("the client was closed before the call was answered"))
 
     def on_consumer_count(self, count: int) -> None:
-        """C6: the answer to `request_consumer_count`; 0 without a connection."""
+        """C6: the answer to `request_consumer_count`."""
         with self._mutex:
             asking = self._asking()
             if not self._question.answered(count, asking, time.monotonic()):
                 self._changed.notify()
                 return
         self._expire(asking)
+
+    def on_nobody_to_ask(self) -> None:
+        """C6: there is no connection to ask on: whoever may not wait for one ends now."""
+        with self._mutex:
+            asking = self._asking()
+            self._question.lost(asking, time.monotonic())
+        if self._question.fail_fast:
+            self._expire(asking)
 
     def wait_for(self, future: "Future[int]") -> int:
         """Wait until a call has ended, at its deadline at the latest, and return its result or raise its error."""

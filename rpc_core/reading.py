@@ -44,15 +44,17 @@ class Reading:
         me = threading.get_ident()
         if me in (self._caller, self._background):  # a callback, in a thread that is reading
             return False
+        sent = False
         try:  # before the lock is taken: Ctrl-C may come right after
             if self._background_must_read.is_set() or not self._right.acquire(blocking=False):
                 return False
             self._caller = me
             send(call)
+            sent = True
             while not (call.future.done() or self._background_must_read.is_set()):
                 read()
         except BaseException as error:
-            if self._caller == me and not is_waiting():
+            if self._caller == me and not (sent and is_waiting()):
                 self._error = error
                 self._background_must_read.set()
                 if isinstance(error, Exception):
