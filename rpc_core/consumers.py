@@ -8,7 +8,7 @@
 No claim without an answer: a call that got none at its deadline is an `RpcTimeout`, and nothing more is said.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from enum import Enum
 from typing import Protocol
 
@@ -33,11 +33,10 @@ class AskingCall(Protocol):
 
 
 class ConsumerQuestion:
-    """Asks the broker on behalf of calls. Used with the lock of the table of calls held, but for `send_query`."""
+    """Keeps what calls know of the consumers. Used with the lock of the table of calls held."""
 
-    def __init__(self, *, fail_fast: bool, request_count: Callable[[], None]) -> None:
+    def __init__(self, *, fail_fast: bool) -> None:
         self.fail_fast = fail_fast
-        self._request_count = request_count
         self._outstanding = False
 
     def first_check(self, now: float, timeout: float) -> float:
@@ -53,10 +52,6 @@ class ConsumerQuestion:
         send = not self._outstanding  # one outstanding query serves all calls
         self._outstanding = True
         return send
-
-    def send_query(self) -> None:
-        """Ask the broker. It answers, at any time, with `answered`."""
-        self._request_count()
 
     def answered(self, count: int, asking: Iterable[AskingCall], now: float) -> bool:
         """Tell the calls that asked; return whether they fail at once."""

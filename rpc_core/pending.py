@@ -79,7 +79,8 @@ class PendingCalls:
         on_timed_out: Callable[[], None],
         send_again: Callable[[PendingCall], None],
     ) -> None:
-        self._question = ConsumerQuestion(fail_fast=fail_fast, request_count=request_consumer_count)
+        self._question = ConsumerQuestion(fail_fast=fail_fast)
+        self._request_consumer_count = request_consumer_count
         self._on_timed_out = on_timed_out
         self._send_again = send_again
         self._prefix = f"{uuid.uuid4().hex}."
@@ -274,7 +275,7 @@ class PendingCalls:
                 with self._mutex:
                     ask |= self._question.ask(call)
         if ask:
-            self._question.send_query()
+            self._request_consumer_count()
         if expired:
             self._expire(expired)
 
