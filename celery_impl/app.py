@@ -10,9 +10,9 @@ from celery import Celery
 from celery.loaders.app import AppLoader
 from kombu import Queue
 
-from contract.wire import queue_arguments
 from kombu_common.hardening import transport_options
 from rpc_core.limits import CONNECT_TIMEOUT
+from rpc_core.request_queue import Arguments
 
 TASK = "fibonacci"
 
@@ -36,7 +36,7 @@ class App(Celery):
         return super()._connection(url if ours else "amqp://", **options)  # type: ignore[misc]
 
 
-def make_app(name: str, queue: str, queue_type: str, heartbeat: int) -> Celery:
+def make_app(name: str, queue: str, arguments: Arguments, heartbeat: int) -> Celery:
     """Return a Celery application with one task queue, and a name for its connections. It connects to nothing."""
     app = App("celery_impl", set_as_current=False, fixups=[], loader=Loader)
     app.conf.update(
@@ -44,7 +44,7 @@ def make_app(name: str, queue: str, queue_type: str, heartbeat: int) -> Celery:
         result_accept_content=["json"],
         task_serializer="json",
         result_serializer="json",
-        task_queues=[Queue(queue, durable=True, queue_arguments=queue_arguments(queue_type))],
+        task_queues=[Queue(queue, durable=True, queue_arguments=arguments)],
         task_default_queue=queue,  # else "celery"
         task_default_exchange="",  # else an exchange of the queue's name is declared and bound to it
         task_create_missing_queues=False,

@@ -31,6 +31,7 @@ from kombu_common.connection import connect, drain, drop
 from kombu_common.hardening import keep_bodies_as_they_came
 from rpc_core.connecting import ServerBackoff, open_any
 from rpc_core.programs import EXIT_REFUSED, ServerOptions, StopSignals, print_ready
+from rpc_core.request_queue import Arguments, open_as_it_is
 
 PAUSE = 0.1  # seconds between two looks at threads that compute for a connection that was lost
 
@@ -189,13 +190,19 @@ class RpcConsumer(Consumer):
         self.initial_prefetch_count = max(1, self._options.prefetch - share)
 
     def _open(self, url: str) -> kombu.Connection:
-        connection = kombu_connection(self.app, url, self._options.heartbeat)
-        try:
-            connect(connection)
-        except BaseException:
-            drop(connection)
-            raise
-        return connection
+        def open_with(arguments: Arguments) -> kombu.Connection:
+            queue = self.app.amqp.queues[self._options.queue]
+            queue.queue_arguments = arguments  # with which Celery declares it
+            connection = kombu_connection(self.app, url, self._options.heartbeat)
+            try:
+                connect(connection)
+                queue(connection.default_channel).queue_declare()
+            except BaseException:
+                drop(connection)
+                raise
+            return connection
+
+        return open_as_it_is(open_with, OurConnection.failure, self._options.queue_type)
 
     def on_ready(self) -> None:
         """Say that the queue is being consumed."""

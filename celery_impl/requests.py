@@ -26,7 +26,7 @@ def decode_request(message: Message) -> int:
         InvalidRequest: it does not call our task with one valid n, in Celery's protocol 2.
     """
     headers, body = message.headers, body_of(message)
-    if not message.content_type or not is_json(message.content_type):
+    if not is_json(message.content_type):
         raise InvalidRequest(
             f"content type must be {CONTENT_TYPE}, not {message.content_type!r:.80}"
         )

@@ -26,7 +26,7 @@ class CeleryLink(Connection):
 
     def __init__(self, url: str, options: ClientOptions, pending: PendingCalls) -> None:
         self._app = make_app(
-            "celery_impl client", options.queue, options.queue_type, options.heartbeat
+            "celery_impl client", options.queue, options.queue_arguments, options.heartbeat
         )
         super().__init__(self._app, url, options.heartbeat)
         self._options = options

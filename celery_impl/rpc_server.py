@@ -29,7 +29,7 @@ class FibonacciRpcServer:
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
         self._app = make_app(
-            "celery_impl server", options.queue, options.queue_type, options.heartbeat
+            "celery_impl server", options.queue, options.queue_arguments, options.heartbeat
         )
         # expected errors, which are the caller's to log
         self._app.task(name=TASK, bind=True, shared=False, throws=(InvalidRequest, RemoteError))(

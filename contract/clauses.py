@@ -142,9 +142,12 @@ CLAUSES = {
         "malformed, reconnects, in_flight.",
     ),
     "C23": Clause(
-        "durable queue, by choice",
-        "The request queue is durable, and classic by default; with `queue_type='quorum'` it is replicated, "
-        "survives a node's death, and drops a request after a number of deliveries that nobody acknowledged.",
+        "durable queue",
+        "A durable request queue that exists is used as it is, whatever its type and arguments. One that does "
+        "not is declared durable, and classic; with `queue_type='quorum'` it is replicated, survives a node's "
+        "death, and drops a request that was delivered as often as the broker's delivery limit says and never "
+        "acknowledged. A queue that is not durable, or not of the type that was asked for, is refused, with "
+        "what was asked for and what there is.",
     ),
     "Wire": Clause(
         "the wire format of RabbitMQ's tutorial six",

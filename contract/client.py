@@ -25,8 +25,9 @@ class RpcClient(Protocol):
     """A client of one request queue. Threads may share it (C3); a process and its fork() may not.
 
     Built as `FibonacciRpcClient(url=None, *, queue="rpc_queue", timeout=10.0, fail_fast=False, heartbeat=30,
-    queue_type="classic")`, all times in seconds. It connects in the background, so building one neither waits
-    nor fails because of the broker, and it connects again by itself when the connection was lost (C12).
+    queue_type=None)`, all times in seconds; `queue_type` is "classic", "quorum", or None for what there is (C23).
+    It connects in the background, so building one neither waits nor fails because of the broker, and it connects
+    again by itself when the connection was lost (C12).
 
     A callback added to a future runs in the client's own thread or in that of a caller: it may `submit`, and
     should not wait.
@@ -40,7 +41,7 @@ class RpcClient(Protocol):
         timeout: float = DEFAULT_TIMEOUT,
         fail_fast: bool = False,
         heartbeat: int = DEFAULT_HEARTBEAT,
-        queue_type: str = "classic",
+        queue_type: str | None = None,
     ) -> None: ...
 
     def call(self, n: int, *, timeout: float | None = None) -> int:

@@ -32,6 +32,3 @@ MAX_BODY = 1024
 
 MAX_ERROR_TEXT = 1000
 """C10: characters of an error's text that are passed on."""
-
-DELIVERY_LIMIT = 5
-"""C23: how many times a quorum queue delivers a request again that nobody acknowledged."""

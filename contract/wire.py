@@ -5,7 +5,8 @@ reply     body `832040`, the request's `correlation_id`
 error     property `type` is `error`, body `{"error": "InvalidRequest", "message": "..."}`; when the
           function raised: `{"error": "RemoteError", "type": "ValueError", "message": "..."}`
 
-All three carry `content_type: application/json`. A tutorial client or server sets none, which is accepted.
+All three carry `content_type: application/json`. Tutorial six's programs set none, or what their library sets
+when it is told nothing; both are accepted, and the body decides.
 """
 
 import json
@@ -15,9 +16,11 @@ from typing import Any, NamedTuple
 
 from contract.errors import InvalidRequest, MalformedReply, RemoteError, RpcError
 from contract.fibonacci import check_n
-from contract.limits import DELIVERY_LIMIT, MAX_BODY, MAX_ERROR_TEXT
+from contract.limits import MAX_BODY, MAX_ERROR_TEXT
 
 CONTENT_TYPE = "application/json"
+# Go's and C's tutorial programs and aio-pika set the first; Ruby's bunny and Perl's AnyEvent::RabbitMQ the second
+SAYS_NOTHING = ("text/plain", "application/octet-stream")
 ERROR_TYPE = "error"
 
 STRICT_JSON = json.JSONEncoder(allow_nan=False)  # once: json.dumps would build one for every call
@@ -30,13 +33,6 @@ class Reply(NamedTuple):
 
     body: bytes
     type: str | None = None
-
-
-def queue_arguments(queue_type: str) -> dict[str, str | int]:
-    """Return the arguments that everyone must declare the request queue with (C23), or be refused (406)."""
-    if queue_type == "quorum":
-        return {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
-    return {"x-queue-type": queue_type}
 
 
 def encode_request(n: object) -> bytes:
@@ -57,7 +53,7 @@ def decode_request(body: bytes, content_type: str | None) -> int:
     Raises:
         InvalidRequest: the request is not one integer within the limits, written as JSON.
     """
-    if not is_json(content_type):
+    if not may_be_json(content_type):
         raise InvalidRequest(f"content type must be {CONTENT_TYPE}, not {content_type!r:.100}")
     if len(body) > MAX_BODY:
         raise InvalidRequest(f"body must be at most {MAX_BODY} bytes, and has {len(body)}")
@@ -122,7 +118,7 @@ def decode_reply(body: bytes, content_type: str | None, type_: str | None) -> in
         MalformedReply: it is neither (C13).
     """
     try:
-        content: Any = json.loads(body.decode()) if is_json(content_type) else None
+        content: Any = json.loads(body.decode()) if may_be_json(content_type) else None
     except (ValueError, RecursionError):
         content = None
     match type_, content:
@@ -137,10 +133,18 @@ def decode_reply(body: bytes, content_type: str | None, type_: str | None) -> in
     )
 
 
+def may_be_json(content_type: object) -> bool:
+    """Whether a body of this content type is read as JSON: no content type, or one that says nothing, may be."""
+    return not content_type or media_type(content_type) in (CONTENT_TYPE, *SAYS_NOTHING)
+
+
 def is_json(content_type: object) -> bool:
-    """Whether a body of this content type is read as JSON: an absent one is (the tutorial's)."""
-    if not content_type:
-        return True
+    """Whether a content type says that the body is JSON."""
+    return media_type(content_type) == CONTENT_TYPE
+
+
+def media_type(content_type: object) -> str | None:
+    """Return a content type without its parameters, in lower case; None if it is no text."""
     if not isinstance(content_type, str):  # pika leaves bytes where it finds no UTF-8
-        return False
-    return content_type.partition(";")[0].strip().lower() == CONTENT_TYPE
+        return None
+    return content_type.partition(";")[0].strip().lower()

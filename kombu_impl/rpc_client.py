@@ -9,7 +9,7 @@ import sys
 
 from kombu import Consumer, Message, Producer, Queue
 
-from contract.wire import CONTENT_TYPE, queue_arguments
+from contract.wire import CONTENT_TYPE
 from kombu_common.connection import returned_to
 from kombu_common.hardening import body_of
 from kombu_impl.connection import Connection
@@ -33,7 +33,7 @@ class KombuLink(Connection):
         self._request_queue = Queue(
             self._options.queue,
             durable=True,
-            queue_arguments=queue_arguments(self._options.queue_type),
+            queue_arguments=self._options.queue_arguments,
         )
         self._request_queue.bind(self.channel).declare()
         self._callback_queue = Queue("", durable=False, exclusive=True).bind(self.channel)

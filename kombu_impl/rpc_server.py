@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from kombu import Consumer, Message, Producer, Queue
 
-from contract.wire import CONTENT_TYPE, Reply, queue_arguments
+from contract.wire import CONTENT_TYPE, Reply
 from kombu_common.hardening import body_of
 from kombu_impl.connection import Connection
 from rpc_core.programs import ServerOptions, parse_server_options
@@ -34,7 +34,7 @@ class KombuLink(Connection):
         queue = Queue(
             self._options.queue,
             durable=True,
-            queue_arguments=queue_arguments(self._options.queue_type),
+            queue_arguments=self._options.queue_arguments,
         )
         self._request_queue = queue.bind(self.channel)
         self._request_queue.declare()

@@ -12,7 +12,7 @@ from pika.channel import Channel
 from pika.frame import Method
 from pika.spec import Basic, BasicProperties, Queue
 
-from contract.wire import CONTENT_TYPE, queue_arguments
+from contract.wire import CONTENT_TYPE
 from raw_pika.connection import Answer, Connection
 from rpc_core.client import BaseClient
 from rpc_core.options import ClientOptions
@@ -44,7 +44,7 @@ class PikaLink(Connection):
         self.channel.queue_declare(
             self._options.queue,
             durable=True,
-            arguments=queue_arguments(self._options.queue_type),
+            arguments=self._options.queue_arguments,
             callback=on_declared,
         )
 

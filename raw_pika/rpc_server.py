@@ -13,7 +13,7 @@ from pika.channel import Channel
 from pika.frame import Method
 from pika.spec import Basic, BasicProperties, Queue
 
-from contract.wire import CONTENT_TYPE, Reply, queue_arguments
+from contract.wire import CONTENT_TYPE, Reply
 from raw_pika.connection import Answer, Connection
 from rpc_core.programs import ServerOptions, parse_server_options
 from rpc_core.server import BaseServer, Request
@@ -36,7 +36,7 @@ class PikaLink(Connection):
         self.channel.queue_declare(
             self._options.queue,
             durable=True,
-            arguments=queue_arguments(self._options.queue_type),
+            arguments=self._options.queue_arguments,
             callback=declared,
         )
         self.wait_for(declared)

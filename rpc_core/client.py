@@ -9,6 +9,7 @@ import os
 import threading
 from collections import deque
 from concurrent.futures import Future
+from dataclasses import replace
 from types import TracebackType
 from typing import ClassVar, Protocol, Self
 
@@ -22,6 +23,7 @@ from rpc_core.options import ClientOptions, check_heartbeat, check_queue, check_
 from rpc_core.pending import PendingCall, PendingCalls
 from rpc_core.reading import Reading
 from rpc_core.refusals import Failure
+from rpc_core.request_queue import Arguments, declared_arguments, open_as_it_is
 
 
 class Link(Protocol):
@@ -88,10 +90,15 @@ class BaseClient:
         timeout: float = DEFAULT_TIMEOUT,
         fail_fast: bool = False,
         heartbeat: int = DEFAULT_HEARTBEAT,
-        queue_type: str = "classic",
+        queue_type: str | None = None,
     ) -> None:
         self._urls = broker_urls(url)
-        self._options = ClientOptions(check_queue(queue), queue_type, check_heartbeat(heartbeat))
+        self._options = ClientOptions(
+            check_queue(queue),
+            queue_type,
+            declared_arguments(queue_type),
+            check_heartbeat(heartbeat),
+        )
         self._timeout = check_timeout(timeout)
         self._pending = self.pending_calls(
             fail_fast=fail_fast,
@@ -251,14 +258,18 @@ class BaseClient:
             self._backoff.wait(failure, self._closing.wait)
 
     def _open(self, url: str) -> Link:
-        link = self.link(url, self._options, self._pending)
-        try:
-            link.declare()
-            link.consume()
-        except BaseException:
-            link.drop()
-            raise
-        return link
+        def open_with(arguments: Arguments) -> Link:
+            options = replace(self._options, queue_arguments=arguments)
+            link = self.link(url, options, self._pending)
+            try:
+                link.declare()
+                link.consume()
+            except BaseException:
+                link.drop()
+                raise
+            return link
+
+        return open_as_it_is(open_with, self.link.failure, self._options.queue_type)
 
     # -- in any thread ----------------------------------------------------------------------------------
 

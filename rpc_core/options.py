@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from contract.limits import MAX_TIMEOUT
 from rpc_core.properties import is_text
+from rpc_core.request_queue import Arguments
 
 
 @dataclass(frozen=True)
@@ -11,7 +12,8 @@ class ClientOptions:
     """A client's options that concern its connection."""
 
     queue: str
-    queue_type: str
+    queue_type: str | None  # None: none was asked for
+    queue_arguments: Arguments
     heartbeat: int  # seconds
 
 

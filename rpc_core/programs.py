@@ -26,6 +26,12 @@ from contract.errors import (
 from contract.limits import DEFAULT_HEARTBEAT, DEFAULT_TIMEOUT, FAIL_FAST_WITHIN
 from rpc_core.addresses import broker_urls
 from rpc_core.options import check_queue
+from rpc_core.request_queue import (
+    DEFAULT_QUEUE_TYPE,
+    QUEUE_TYPES,
+    Arguments,
+    declared_arguments,
+)
 
 EXIT_ERROR_REPLY = 1  # the server answered, with an error
 EXIT_USAGE = 2
@@ -59,7 +65,8 @@ class ServerOptions:
     concurrency: int
     prefetch: int
     heartbeat: int
-    queue_type: str
+    queue_type: str | None  # None: none was asked for
+    queue_arguments: Arguments
     verbose: bool
 
 
@@ -104,6 +111,7 @@ def parse_server_options(package: str, argv: list[str] | None = None) -> ServerO
         prefetch=arguments.prefetch or arguments.concurrency,
         heartbeat=arguments.heartbeat,
         queue_type=arguments.queue_type,
+        queue_arguments=declared_arguments(arguments.queue_type),
         verbose=arguments.verbose,
     )
 
@@ -306,9 +314,9 @@ def _parser(program: str, description: str, epilog: str) -> argparse.ArgumentPar
     )
     parser.add_argument(
         "--queue-type",
-        choices=("classic", "quorum"),
-        default="classic",
-        help="How the request queue is declared; quorum is replicated over a cluster. (default: %(default)s)",
+        choices=QUEUE_TYPES,
+        help="The type that the request queue must have; quorum is replicated over a cluster. "
+        f"(default: of the queue that exists, else {DEFAULT_QUEUE_TYPE})",
     )
     parser.add_argument(
         "--heartbeat",

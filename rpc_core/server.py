@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 from contract.wire import Reply, handle_request
@@ -17,6 +17,7 @@ from rpc_core.connecting import ServerBackoff, open_any
 from rpc_core.limits import KEEP_ALIVE_INTERVAL
 from rpc_core.programs import EXIT_REFUSED, ServerOptions, StopSignals, print_ready
 from rpc_core.refusals import Failure
+from rpc_core.request_queue import Arguments, open_as_it_is
 from rpc_core.workers import KeepAlive, Workers
 
 HOLD_BACK = (
@@ -150,13 +151,17 @@ class BaseServer:
         return 0
 
     def _open(self, url: str) -> Link:
-        link = self.link(url, self._options, self._on_request)
-        try:
-            link.declare()
-        except BaseException:
-            link.drop()
-            raise
-        return link
+        def open_with(arguments: Arguments) -> Link:
+            options = replace(self._options, queue_arguments=arguments)
+            link = self.link(url, options, self._on_request)
+            try:
+                link.declare()
+            except BaseException:
+                link.drop()
+                raise
+            return link
+
+        return open_as_it_is(open_with, self.link.failure, self._options.queue_type)
 
     def _consume(self) -> None:
         # C15: workers that still compute for a lost connection cannot begin anything else

@@ -15,7 +15,7 @@ def serve(options: ServerOptions) -> None:
         channel.queue_declare(
             options.queue,
             durable=True,
-            arguments={"x-queue-type": options.queue_type},
+            arguments=options.queue_arguments,
             callback=lambda _: channel.basic_consume(
                 options.queue, on_request, callback=lambda _: print(READY_LINE, flush=True)
             ),

@@ -9,7 +9,7 @@ from rpc_core.programs import READY_LINE, ServerOptions, parse_server_options
 
 def serve(options: ServerOptions) -> None:
     """Answer until somebody ends the process. One request at a time, whatever the concurrency."""
-    queue = Queue(options.queue, durable=True, queue_arguments={"x-queue-type": options.queue_type})
+    queue = Queue(options.queue, durable=True, queue_arguments=options.queue_arguments)
     with Connection(options.urls[0]) as connection:
         channel = connection.channel()
 

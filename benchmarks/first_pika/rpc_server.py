@@ -10,9 +10,7 @@ from rpc_core.programs import READY_LINE, ServerOptions, parse_server_options
 def serve(options: ServerOptions) -> None:
     """Answer until somebody ends the process. One request at a time, whatever the concurrency."""
     channel = pika.BlockingConnection(pika.URLParameters(options.urls[0])).channel()
-    channel.queue_declare(
-        options.queue, durable=True, arguments={"x-queue-type": options.queue_type}
-    )
+    channel.queue_declare(options.queue, durable=True, arguments=options.queue_arguments)
 
     def on_request(_channel: Any, method: Any, properties: Any, body: bytes) -> None:
         channel.basic_publish(

@@ -9,7 +9,7 @@ from rpc_core.programs import READY_LINE, ServerOptions, parse_server_options
 def serve(options: ServerOptions) -> None:
     """Answer until somebody ends the process. One request at a time, whatever the concurrency."""
     connection = Connection(options.urls[0])
-    connection.declare(options.queue, options.queue_type)
+    connection.declare(options.queue, options.queue_type or "classic")
     connection.ask(commands.Basic.Qos(prefetch_count=options.prefetch))
     connection.ask(commands.Basic.Consume(queue=options.queue, consumer_tag=CONSUMER_TAG))
     print(READY_LINE, flush=True)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pika.frame import Method
 from pika.spec import Queue
 
-from contract.wire import queue_arguments
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -19,13 +18,13 @@ class ClientLink(_base.ClientLink):
     def _declare_request_queue(
         self, on_declared: Callable[[Method[Queue.DeclareOk]], None]
     ) -> None:
-        arguments = queue_arguments(self._options.queue_type)
+        arguments = self._options.queue_arguments
         self.channel.queue_declare(self._options.queue, arguments=arguments, callback=on_declared)
 
 
 class ServerLink(_base.ServerLink):
     def declare(self) -> None:
-        arguments = queue_arguments(self._options.queue_type)
+        arguments = self._options.queue_arguments
         self.channel.queue_declare(self._options.queue, arguments=arguments)
 
 
