@@ -85,9 +85,17 @@ def tolerant_frame_handler(
     """C9, C13: py-amqp's frame handler, without the properties that py-amqp cannot decode.
 
     By itself it raises out of the event loop at text that is not UTF-8 or headers nested too deep: the message
-    would stay in the queue, and cost this server its connection, and the next one, and the next.
+    would stay in the queue, and cost this server its connection, and the next one, and the next. A correlation id
+    that is not UTF-8 becomes bytes, as pika has it, and can be given back.
     """
-    handle: Callable[[Frame], bool] = frame_handler(connection, callback)
+    binary_ids: dict[int, bytes] = {}  # by channel, of the message that is being received
+
+    def on_whole(channel: int, method: object, arguments: bytes, message: Any) -> None:
+        if channel in binary_ids:
+            message.properties["correlation_id"] = binary_ids.pop(channel)
+        callback(channel, method, arguments, message)
+
+    handle: Callable[[Frame], bool] = frame_handler(connection, on_whole)
 
     def on_frame(frame: Frame) -> bool:
         try:
@@ -98,7 +106,10 @@ def tolerant_frame_handler(
                 raise
             # the first 12 bytes are class, weight and body size; the properties follow
             head, properties = bytes(payload[:12]), bytes(payload[12:])
-            return handle((frame_type, channel, head + strip_undecodable_properties(properties)))
+            kept, binary_id = strip_undecodable_properties(properties)
+            if binary_id is not None:
+                binary_ids[channel] = binary_id
+            return handle((frame_type, channel, head + kept))
 
     return on_frame
 

@@ -70,7 +70,10 @@ class TolerantConnection(pika.SelectConnection):
             size = HEADER_SIZE + int.from_bytes(data[3:HEADER_SIZE])
             if data[0] != spec.FRAME_HEADER:
                 raise
-            kept = strip_undecodable_properties(data[PROPERTIES_AT:size])
+            kept, binary_id = strip_undecodable_properties(data[PROPERTIES_AT:size])
             head = data[:3] + (12 + len(kept)).to_bytes(4) + data[HEADER_SIZE:PROPERTIES_AT]
             _, read = frame.decode_frame(head + kept + bytes([spec.FRAME_END]))
+            if binary_id is not None and isinstance(read, frame.Header):
+                # bytes, as pika has it where it finds no UTF-8
+                read.properties.correlation_id = binary_id  # type: ignore[assignment]
             return size + spec.FRAME_END_SIZE, read
