@@ -200,11 +200,14 @@ class PendingCalls:
         call = self._calls.get(id_ or "")
         if call is None:
             return
-        if call.returned:  # somebody deletes the queue again and again: nobody serves it
-            call.consumers = Consumers.NO_CONSUMERS
-        else:
+        if not call.returned:
             call.returned, call.sent = True, False
             self._send_again(call)
+            return
+        # somebody deletes the queue again and again
+        call.consumers, call.next_check = Consumers.NO_CONSUMERS, call.deadline
+        if self._question.fail_fast:
+            self._expire([call])
 
     def fail_sent(self, error: RpcError) -> None:
         """C12: fail the calls that may have run. Those that were not sent yet go on waiting."""
@@ -281,12 +284,13 @@ class PendingCalls:
 
     def _expire(self, calls: Iterable[PendingCall]) -> None:
         for call in calls:
-            if not call.sent:
-                error: RpcTimeout = RpcServerUnavailable(
+            error: RpcTimeout
+            if call.consumers is Consumers.NO_CONSUMERS or (call.returned and not call.sent):
+                error = RpcServerUnavailable("no server consumes the request queue")
+            elif not call.sent:
+                error = RpcServerUnavailable(
                     f"the broker could not be reached in time{self._last_failure}"
                 )
-            elif call.consumers is Consumers.NO_CONSUMERS:
-                error = RpcServerUnavailable("no server consumes the request queue")
             else:
                 error = RpcTimeout("no answer before the deadline")
             self._fail([call], error, "timed_out")

@@ -32,6 +32,7 @@ from contract.implementations import client_class
 from harness.broker import PrivateBroker
 from harness.program import PROJECT_ROOT
 from harness.proxy import Proxy
+from rpc_core.pending import PendingCall, PendingCalls
 from tests.load import LATE
 from tests.waiting import call_until_served, wait_until
 
@@ -355,6 +356,33 @@ def test_queue_deleted_under_a_client(
     assert future.result() == 832040
     channel.queue_delete(queue)  # under the server too
     assert client.call(11, timeout=30) == 89
+
+
+@pytest.mark.parametrize("fail_fast", [False, True])
+def test_request_returned_twice(fail_fast: bool) -> None:
+    """C6: a call that found no queue, not the second time either, ends as one that nobody serves."""
+    again: list[PendingCall] = []
+    asked: list[None] = []
+    pending = PendingCalls(
+        fail_fast=fail_fast,
+        request_consumer_count=lambda: asked.append(None),
+        on_timed_out=lambda: None,
+        send_again=again.append,
+    )
+    call, other = pending.add(b"1", 0.6), pending.add(b"1", 0.05)
+    for each in (call, other):
+        each.sent = True
+        pending.on_returned(each.correlation_id)
+    assert again == [call, other]
+    call.sent = True
+    pending.on_returned(call.correlation_id)
+    assert again == [call, other]
+    if fail_fast:
+        assert isinstance(call.future.exception(0), RpcServerUnavailable)
+    pending.start()
+    for each in (call, other):  # the other's time was over before it could be sent again
+        assert "no server consumes" in str(each.future.exception(5))
+    pending.close()
 
 
 def test_callback_queue_deleted(
