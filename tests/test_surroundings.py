@@ -4,14 +4,18 @@ import functools
 import gc
 import logging
 import os
+import re
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pika
@@ -33,6 +37,7 @@ from harness.broker import PrivateBroker
 from harness.program import PROJECT_ROOT
 from harness.proxy import Proxy
 from rpc_core.pending import PendingCall, PendingCalls
+from tests import poison
 from tests.load import LATE
 from tests.waiting import call_until_served, wait_until
 
@@ -244,21 +249,13 @@ def test_constructor_that_gets_no_thread(
 # -- connecting again --------------------------------------------------------------------------------
 
 
-class RaisingHandler(logging.Handler):
-    """A logging handler whose disk is full."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Fail."""
-        raise OSError("no space left")
-
-
 def test_log_that_cannot_be_written(
     serve: Serve, client: RpcClient, private_broker: PrivateBroker
 ) -> None:
     """C12: a logging handler that raises ends no thread of the client's."""
     serve()
     assert client.call(10) == 55
-    handler = RaisingHandler()
+    handler = poison.RaisingHandler()
     logging.getLogger().addHandler(handler)
     try:
         private_broker.close_all_connections("test")
@@ -423,6 +420,55 @@ def test_server_cut_off_in_a_job(
         assert [client.call(n, timeout=4) for n in range(6)] == list(range(6))
         for future in long:
             future.cancel()
+
+
+@pytest.mark.parametrize("harm", ["take_threads", "break_log"])
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_server_reconnects_in_spite_of(
+    serve: Serve, client: RpcClient, private_broker: PrivateBroker, harm: str, concurrency: int
+) -> None:
+    """C18: a server that gets no thread for a while, or whose log cannot be written, connects again."""
+    server = serve(function=f"tests.poison:{harm}", concurrency=concurrency)
+    assert client.call(0) == 0
+    private_broker.close_all_connections("test")
+    server.wait_for_output("(Awaiting RPC requests(.|\n)*){2}", 20)
+    assert call_until_served(client, 11) == 11
+    assert server.terminate() == 0
+
+
+def test_nothing_unclosed(backend: str, serve: Serve, url: str, queue: str) -> None:
+    """C8: client and server close what they opened: Python's development mode finds nothing."""
+    server = serve(env={"PYTHONDEVMODE": "1"})
+    command = [sys.executable, "-X", "dev", "-m", f"{backend}.rpc_client"]
+    done = subprocess.run(
+        [*command, "--url", url, "--queue", queue, "20"], capture_output=True, text=True, timeout=60
+    )
+    assert "Got 6765" in done.stdout
+    assert "ResourceWarning" not in done.stderr
+    assert server.terminate() == 0
+    assert "ResourceWarning" not in server.output
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at Linux's /proc")
+def test_idle_server_sleeps(serve: Serve, client: RpcClient) -> None:
+    """C21: an idle server wakes less than twice a second, in all its threads together."""
+    server = serve()
+    assert client.call(10) == 55
+
+    def wakes() -> int:
+        found = 0
+        for status in Path(f"/proc/{server.pid}/task").glob("*/status"):
+            found += int(
+                re.findall(r"^voluntary_ctxt_switches:\s*(\d+)", status.read_text(), re.M)[0]
+            )
+        return found
+
+    def wakes_while_idle() -> int:
+        before = wakes()
+        threading.Event().wait(2)
+        return wakes() - before
+
+    assert any(wakes_while_idle() < 4 for _ in range(4))
 
 
 def test_replies_are_not_held_back(serve: Serve, client: RpcClient) -> None:
