@@ -40,6 +40,8 @@ has_rabbitmq() {
 }
 
 make_venv() {
+    # venv --clear would empty what it leads to, which may be somebody else's
+    [ ! -L .venv ] || fail ".venv is a symbolic link: remove it, so that one can be made here"
     echo "Setting up .venv ..."
     "$python" -m venv --clear .venv
     # constraints.txt is the whole closure, so there is nothing to resolve; `pip check` says if it was not.
