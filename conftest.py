@@ -1,9 +1,12 @@
 """What tests and benchmarks share: which implementations to run, one broker for the run, servers and clients."""
 
+import os
 import signal
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pika
@@ -17,6 +20,12 @@ from harness.server import ServerProcess
 
 Serve = Callable[..., ServerProcess]
 Connect = Callable[..., RpcClient]
+
+
+class Unusable(RuntimeError):
+    """An implementation cannot be used at all, whatever clause the test is about."""
+
+    clauses = ("Names",)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,6 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # as in the background of a shell's script: the programs that tests interrupt would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.getoption("--backend"):
+        find_beside(config.invocation_params.dir, config.rootpath)
     try:
         for package in backends(config):
             check_implementation(package)
@@ -54,6 +65,17 @@ def pytest_configure(config: pytest.Config) -> None:
         option.benchmark_quiet = not option.benchmark_compare
         option.benchmark_json = option.benchmark_json or config.rootpath / "out" / "benchmark.json"
         option.benchmark_json.parent.mkdir(parents=True, exist_ok=True)
+
+
+def find_beside(folder: Path, root: Path) -> None:
+    """Have packages in the folder that pytest was called from found, here and in the programs of tests."""
+    if folder != root:
+        sys.path.append(str(folder))
+        path = [os.environ.get("PYTHONPATH", ""), str(folder)]
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+        os.environ["PYTHONSAFEPATH"] = (
+            "1"  # a `tests` of its own there does not hide this project's
+        )
 
 
 def backends(config: pytest.Config) -> list[str]:
@@ -136,8 +158,12 @@ def serve(backend: str, url: str, queue: str) -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def start(**options: Any) -> ServerProcess:
+            __tracebackhide__ = True
             options = {"queue": queue, "url": url, **options}
-            return stack.enter_context(ServerProcess(backend, **options))
+            try:
+                return stack.enter_context(ServerProcess(backend, **options))
+            except RuntimeError as error:
+                raise Unusable(f"no ready line from the server: {error}") from None
 
         yield start
 
@@ -148,7 +174,14 @@ def connect(backend: str, url: str, queue: str) -> Iterator[Connect]:
     with ExitStack() as stack:
 
         def build(url: str = url, **options: Any) -> RpcClient:
-            return stack.enter_context(client_class(backend)(url, **{"queue": queue, **options}))
+            __tracebackhide__ = True
+            options = {"queue": queue, **options}
+            try:
+                return stack.enter_context(client_class(backend)(url, **options))
+            except (ImportError, AttributeError, TypeError) as error:
+                raise Unusable(
+                    f"no client FibonacciRpcClient(url, {options}): {error!r}"
+                ) from error
 
         yield build
 

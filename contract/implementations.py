@@ -16,14 +16,19 @@ def check_implementation(package: str) -> str:
         ValueError: it is not importable, or lacks one of the two.
     """
     for module in (package, f"{package}.rpc_client", f"{package}.rpc_server"):
+        why = ""
         try:
             found = find_spec(module) is not None
-        except (ImportError, ValueError):
+        except ValueError:  # no name at all
             found = False
+        except Exception as error:  # the package is imported, which may fail in any way
+            found = False
+            if getattr(error, "name", None) not in (package, package.partition(".")[0]):
+                why = f": {error!r}"
         if not found:
             known = ", ".join(IMPLEMENTATIONS)
             raise ValueError(
-                f"no module {module!r} can be imported (implementations here: {known})"
+                f"no module {module!r} can be imported{why} (implementations here: {known})"
             )
     return package
 

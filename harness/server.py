@@ -7,12 +7,14 @@ from pathlib import Path
 from harness.program import Program
 
 READY = r"^ \[x\] Awaiting RPC requests"
+READY_WITHIN = 30.0
+"""Seconds that a server has for its ready line."""
 
 
 class ServerProcess(Program):
     """Run `python -m <package>.rpc_server` until the end of the `with` block.
 
-    Entering waits up to 60 seconds for the ready line; RuntimeError, with what the server wrote,
+    Entering waits `READY_WITHIN` for the ready line; RuntimeError, with what the server wrote,
     when it does not come. Leaving kills what is left of the server; `terminate` stops it politely.
     """
 
@@ -48,4 +50,6 @@ class ServerProcess(Program):
         for option, value in options.items():
             if value is not None:
                 command += [option, str(value)]
-        super().__init__([*command, *extra_args], ready=READY, env=env, cwd=cwd)
+        super().__init__(
+            [*command, *extra_args], ready=READY, start_timeout=READY_WITHIN, env=env, cwd=cwd
+        )

@@ -1,10 +1,15 @@
-"""`--conformance-json`: what a run found out, for the README's table (`make conformance`)."""
+"""The suite as a measure for implementations: clauses to choose, time limits, and what a run found out."""
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from tests.conformance import Recorder
+from conftest import backends
+from contract.clauses import CLAUSES
+from contract.implementations import IMPLEMENTATIONS
+from tests.conformance import Recorder, backend_of, clauses_of, explain
+from tests.time_limits import Overrun, TimeLimits
 
 # What is begun last is waited for: in this order the workers of pytest-xdist end together.
 LONGEST = [
@@ -26,7 +31,13 @@ LONGEST = [
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--conformance-json`."""
+    """Add `--clause` and `--conformance-json`."""
+    parser.addoption(
+        "--clause",
+        action="append",
+        metavar="CLAUSE",
+        help=f"Run only the tests of this clause of the contract: {', '.join(CLAUSES)}. Repeatable.",
+    )
     parser.addoption(
         "--conformance-json",
         type=Path,
@@ -36,14 +47,42 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Record the run if that is wanted."""
+    """Refuse a clause that there is not; record the run if that is wanted."""
+    for clause in config.getoption("--clause") or []:
+        if clause not in CLAUSES:
+            known = ", ".join(CLAUSES)
+            raise pytest.UsageError(f"--clause: no clause {clause!r} (clauses: {known})")
+    if set(backends(config)) - set(IMPLEMENTATIONS):
+        # nothing is promised about warnings, and what leaks is found later, in another test
+        config.addinivalue_line("filterwarnings", "default")
+    config.pluginmanager.register(TimeLimits(config))
     path = config.getoption("--conformance-json")
-    if path:
-        worker = hasattr(config, "workerinput")
-        config.pluginmanager.register(Recorder(path, Path(__file__).parent, write=not worker))
+    chosen = config.getoption("--backend")
+    if path or chosen:
+        config.pluginmanager.register(Recorder(Path(__file__).parent, path, table=bool(chosen)))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest; leave out the clauses that were not asked for."""
     place = {name: i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
+    chosen = set(config.getoption("--clause") or CLAUSES)
+    left_out = [item for item in items if not chosen.intersection(clauses_of(item))]
+    if left_out and config.getoption("--clause"):
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Have a failure say which promise was broken."""
+    report = yield
+    if report.failed and backend_of(item):
+        error = call.excinfo and call.excinfo.value
+        # all that a tear-down asks of an implementation is close()
+        ending = isinstance(error, Overrun) and error.part == "tear-down"
+        known = getattr(error, "clauses", clauses_of(item))
+        explain(report, item, ["C8"] if ending else known)
+    return report

@@ -125,7 +125,10 @@ def excerpt(source: str) -> str:
         parts = list(PART.finditer(names))
         if "".join(part[0] for part in parts) != names:
             raise ValueError(f"not names, nor names with [FIRST .. LAST; LINE]: {names}")
-        taken = [selection(definition(text, part[1]), part[2]) for part in parts]
+        try:
+            taken = [selection(definition(text, part[1]), part[2]) for part in parts]
+        except ValueError as error:
+            raise ValueError(f"{error} in {file}") from None
         found.append(f"# {file}\n" * (len(markers) > 1) + "\n".join(taken))
     return "\n".join(found)
 
@@ -184,11 +187,18 @@ def line_with(piece: str, lines: list[str], begin: int) -> int:
 
 
 def definition(text: str, name: str) -> str:
-    """Return one definition out of a module's text, with its decorators and without its indentation."""
+    """Return one definition out of a module's text, with its decorators and without its indentation.
+
+    Raises:
+        ValueError: there is none of that name: the source has changed.
+    """
     lines = text.splitlines(keepends=True)
     node: ast.AST = ast.parse(text)
     for part in name.split("."):
-        node = next(child for child in ast.iter_child_nodes(node) if part in names_of(child))
+        found = [child for child in ast.iter_child_nodes(node) if part in names_of(child)]
+        if not found:
+            raise ValueError(f"no definition of {name!r}")
+        node = found[0]
     assert isinstance(node, ast.stmt)
     decorators = getattr(node, "decorator_list", [])
     first = min([node.lineno, *(each.lineno for each in decorators)])
@@ -247,14 +257,20 @@ def generate(text: str) -> str:
 
 
 def main() -> int:
-    """Write the generated parts of every page."""
+    """Write the generated parts of every page; say which excerpt cannot be made."""
+    failed = False
     for page in pages():
         old = page.read_text()
-        new = generate(old)
+        try:
+            new = generate(old)
+        except (OSError, ValueError) as error:
+            print(f"{page.relative_to(PROJECT_ROOT)}: an excerpt: {error}", file=sys.stderr)
+            failed = True
+            continue
         if new != old:
             page.write_text(new)
             print(f"{page.relative_to(PROJECT_ROOT)} was updated")
-    return 0
+    return int(failed)
 
 
 if __name__ == "__main__":

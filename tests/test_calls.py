@@ -398,9 +398,12 @@ def test_interrupted_wait(serve: Serve, client: RpcClient) -> None:
 
         interrupting = threading.Thread(target=interrupt)
         interrupting.start()
-        with pytest.raises(KeyboardInterrupt):
-            client.call(1500)
-        interrupting.join()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                client.call(1500)
+        finally:
+            with suppress(KeyboardInterrupt):  # one that comes too late would end the run
+                interrupting.join()
         assert client.stats.in_flight == 0
     assert client.call(2, timeout=20) == 2
 
@@ -436,7 +439,9 @@ def test_interrupted_at_any_moment(serve: Serve, client: RpcClient) -> None:
             caught.release()
     finally:
         over.set()
-    interrupting.join()
+        ready.release(interrupts)
+        with suppress(KeyboardInterrupt):  # one that comes too late would end the run
+            interrupting.join()
     assert client.call(10, timeout=30) == 55
     client.close()
 

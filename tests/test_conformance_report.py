@@ -17,7 +17,7 @@ from tests.conformance import Recorder
 
 def pytest_configure(config):
     here = Path(__file__).parent
-    config.pluginmanager.register(Recorder(here / "record.json", here))
+    config.pluginmanager.register(Recorder(here, here / "record.json"))
 """
 SUITE = """
 import pytest

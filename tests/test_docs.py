@@ -17,6 +17,7 @@ import pytest
 from contract.clauses import CLAUSES
 from harness.broker import PrivateBroker
 from harness.program import PROJECT_ROOT, Program
+from tests import documents
 from tests.documents import (
     Block,
     Command,
@@ -231,7 +232,7 @@ def defines(text: str, name: str) -> bool:
     for candidate in (name, *(f"{each}.{name}" for each in classes)):
         try:
             definition(text, candidate)
-        except StopIteration:
+        except ValueError:
             continue
         return True
     return False
@@ -269,6 +270,24 @@ def test_excerpt() -> None:
     assert excerpt(marker * 2) == "\n".join([f"# contract/fibonacci.py\n{taken}"] * 2)
     with pytest.raises(ValueError, match="not names"):
         excerpt("contract/fibonacci.py fib [return a\n")
+    with pytest.raises(ValueError, match=r"no definition of 'fib\.gone' in contract/fibonacci\.py"):
+        excerpt("contract/fibonacci.py fib.gone\n")
+
+
+def test_excerpt_of_what_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be made anew is said in one line, and the other pages are updated all the same."""
+    page = "<!-- source: {} fib -->\n```python\n```\n"
+    (tmp_path / "A.md").write_text(page.format("contract/fibonacci.py"))
+    (tmp_path / "B.md").write_text(page.format("gone.py"))
+    (tmp_path / "contract").mkdir()
+    (tmp_path / "contract" / "fibonacci.py").write_text("def fib() -> None: ...\n")
+    monkeypatch.setattr(documents, "PROJECT_ROOT", tmp_path)
+    assert documents.main() == 1
+    written = capsys.readouterr()
+    assert written.out == "A.md was updated\n"
+    assert re.fullmatch(r"B\.md: an excerpt: .*gone\.py.*\n", written.err)
 
 
 def test_selection() -> None:

@@ -23,7 +23,7 @@ from rpc_core.programs import (
     EXIT_USAGE,
     parse_server_options,
 )
-from tests.running import LOG_LINE, NOWHERE, run
+from tests.running import LOG_LINE, NOWHERE, run, run_pytest
 
 
 def complaint(done: CompletedProcess[str], module: str) -> str:
@@ -251,6 +251,7 @@ def test_environment_of_another_application(
 ) -> None:
     """Names: nothing but AMQP_URL is read from the environment, whatever Celery reads there elsewhere."""
     (tmp_path / "celeryconfig.py").write_text("task_protocol = 1\n")
+    path = [str(PROJECT_ROOT), str(tmp_path), os.environ.get("PYTHONPATH", "")]
     env = {
         "CELERY_BROKER_URL": "memory://",
         "CELERY_BROKER_READ_URL": "memory://",
@@ -258,7 +259,7 @@ def test_environment_of_another_application(
         "CELERY_RESULT_BACKEND": "no.such.module:Backend",
         "CELERY_CONFIG_MODULE": "celeryconfig",
         "CELERY_LOADER": "default",
-        "PYTHONPATH": os.pathsep.join([str(PROJECT_ROOT), str(tmp_path)]),
+        "PYTHONPATH": os.pathsep.join(filter(None, path)),
         "AMQP_URL": url,
     }
     with ServerProcess(backend, queue=queue, env=env):
@@ -291,14 +292,6 @@ THROW_AWAY = {
     "rpc_client.py": "from raw_pika.rpc_client import FibonacciRpcClient as FibonacciRpcClient\n",
     "rpc_server.py": 'import runpy\nrunpy.run_module("raw_pika.rpc_server", run_name="__main__")\n',
 }
-
-
-def run_pytest(*arguments: str, **env: str) -> tuple[int, str]:
-    """Run a pytest of its own, from this project's folder."""
-    done = run(
-        "pytest", "-p", "no:cacheprovider", "--rootdir", str(PROJECT_ROOT), *arguments, **env
-    )
-    return done.returncode, done.stdout + done.stderr
 
 
 def test_any_package_can_be_a_backend(tmp_path: Path, url: str) -> None:

@@ -8,6 +8,8 @@ has to be: its `__path__` leads to `_parts`, where `rpc_client` and `rpc_server`
     pytest --backend tests.broken.replies_by_order
     python -m tests.broken.replies_by_order.rpc_server
 
+Those that begin with `hang_` would keep a run from ending (`tests/test_suite_survives.py`).
+
 | a module's | says |
 | --- | --- |
 | docstring | what is wrong with it |
