@@ -10,7 +10,7 @@ from celery import Celery
 from celery.loaders.app import AppLoader
 from kombu import Queue
 
-from kombu_common.hardening import transport_options
+from kombu_common.hardening import tls_options, transport_options
 from rpc_core.limits import CONNECT_TIMEOUT
 from rpc_core.request_queue import Arguments
 
@@ -59,3 +59,12 @@ def make_app(name: str, queue: str, arguments: Arguments, heartbeat: int) -> Cel
         worker_enable_prefetch_count_reduction=False,  # else fewer requests at a time after a reconnect
     )
     return app
+
+
+def allow_connections(app: Celery, urls: list[str]) -> None:
+    """Tell where Celery may connect by itself: its command line does, and remote control, to answer."""
+    app.conf.update(
+        broker_url=";".join(urls),
+        broker_use_ssl=tls_options(urls[0]),
+        worker_enable_remote_control=True,
+    )

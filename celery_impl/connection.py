@@ -5,6 +5,8 @@ from celery import Celery
 
 from kombu_common import connection
 from kombu_common.hardening import PlainMessage, tls_options
+from rpc_core.programs import ServerOptions
+from rpc_core.request_queue import Arguments, open_as_it_is
 
 
 class Connection(connection.Connection):
@@ -21,3 +23,24 @@ def kombu_connection(app: Celery, url: str, heartbeat: int) -> kombu.Connection:
         url, heartbeat=heartbeat, ssl=tls_options(url)
     )
     return found
+
+
+def open_connection(app: Celery, url: str, options: ServerOptions) -> kombu.Connection:
+    """Return kombu's connection, connected, with the request queue declared; or raise, and leave nothing open."""
+
+    def open_with(arguments: Arguments) -> kombu.Connection:
+        queue = app.amqp.queues[options.queue]
+        queue.queue_arguments = arguments  # with which Celery declares it
+        opened = kombu_connection(app, url, options.heartbeat)
+        try:
+            connection.connect(opened)
+            queue(opened.default_channel).queue_declare()
+        except BaseException:
+            connection.drop(opened)
+            raise
+        return opened
+
+    return open_as_it_is(open_with, failure_of, options.queue_type)
+
+
+failure_of = connection.Connection.failure

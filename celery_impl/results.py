@@ -8,7 +8,6 @@ by the name in the message.
 """
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from celery import states
@@ -55,7 +54,8 @@ class ResultConsumer(rpc.ResultConsumer):  # type: ignore[name-defined,misc]
         except MalformedReply as error:
             self.on_decode_error(message, error)
         else:
-            self._pending_calls.resolve(correlation_id, outcome)
+            if outcome is not None:
+                self._pending_calls.resolve(correlation_id, outcome)
 
     def on_decode_error(self, message: Message, error: Exception) -> None:
         """Count a reply that cannot be read (C13); Celery's own raises it in whoever waits."""
@@ -66,8 +66,6 @@ class RpcBackend(rpc.RPCBackend):
     """Both ends of `rpc://`."""
 
     ResultConsumer = ResultConsumer
-
-    send_reply: Callable[[dict[str, Any], str, str | None], None]  # given by the worker's consumer
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Do nothing; Celery's own declares the callback queue here: a round trip for every call."""
@@ -81,12 +79,15 @@ class RpcBackend(rpc.RPCBackend):
         request: Any = None,
         **_: Any,
     ) -> None:
-        """Reply to the caller, in the server. The traceback stays here (C10)."""
-        reply_to, correlation_id = self.destination_for(task_id, request)
-        if reply_to:
-            content = encode_error(result) if state == states.FAILURE else result
-            meta = {"task_id": task_id, "status": state, "result": content, "traceback": None}
-            self.send_reply(meta, reply_to, correlation_id or None)
+        """Leave the reply to the worker's consumer; Celery's own sends it from here, on another connection."""
+        assert request is not None
+        request.job.reply = encode_result(task_id, result, state)
+
+
+def encode_result(task_id: str, result: Any, state: str) -> dict[str, Any]:
+    """Return a reply, as Celery's own are, but that the traceback stays in the server (C10)."""
+    content = encode_error(result) if state == states.FAILURE else result
+    return {"task_id": task_id, "status": state, "result": content, "traceback": None}
 
 
 def encode_error(error: BaseException) -> dict[str, str]:
@@ -100,17 +101,28 @@ def encode_error(error: BaseException) -> dict[str, str]:
     return {"exc_type": type(error).__name__, "exc_message": message_of(error)}
 
 
-def decode_result(meta: Any) -> int | RpcError:
+def decode_result(meta: Any) -> int | RpcError | None:
     """Return a reply's result, or the error that it carries; no class is looked up for it (C10).
 
+    None if it carries neither, but says that the task has started, or will be tried again.
+
     Raises:
-        MalformedReply: it is neither (C13).
+        MalformedReply: it is nothing of this (C13).
     """
     match meta:
-        case {"status": "SUCCESS", "result": int(result)} if type(result) is int:
+        case {"status": states.SUCCESS, "result": int(result)} if type(result) is int:
             return result
-        case {"status": "FAILURE", "result": {"exc_type": str(name), "exc_message": str(text)}}:
-            if meta["result"].get("exc_module") == InvalidRequest.__module__:
+        case {"status": states.SUCCESS, "result": result}:  # of a worker that is not ours (C10)
+            return RemoteError("TypeError", f"the task returned {type(result).__name__}, not int")
+        case {"status": str(status)} if status in states.UNREADY_STATES:
+            return None
+        case {
+            "status": states.FAILURE | states.REVOKED,
+            "result": {"exc_type": str(name), "exc_message": str(text) | [*text]} as error,
+        }:
+            if not isinstance(text, str):  # a stock worker sends what the exception was raised with
+                text = message_of(Exception(*text))
+            if error.get("exc_module") == InvalidRequest.__module__:
                 return InvalidRequest(text)
             return RemoteError(name, text)
     raise MalformedReply(f"not a result: {meta!r:.100}")

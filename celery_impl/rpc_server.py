@@ -1,7 +1,7 @@
 """A server that is a Celery worker, with a pool of threads that computes.
 
-What Celery does here: the worker, which is made of steps and pools to choose from; the task; the
-order of work, which is to compute, to store the result, to acknowledge.
+What Celery does here: the worker, which is made of steps and pools to choose from; the task; the order of work,
+which is to compute, to store the result, to acknowledge.
 What it leaves to you: what a task may raise without harm, and the consumer (`consumer.py`).
 """
 
@@ -11,33 +11,44 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import celery
 from celery.app.trace import setup_worker_optimizations
 from celery.exceptions import Ignore
+from kombu.utils.compat import detect_environment
 
-from celery_impl.app import TASK, make_app
+from celery_impl.app import TASK, allow_connections, make_app
 from celery_impl.consumer import RpcConsumer
 from contract.errors import InvalidRequest, RemoteError
 from contract.wire import encode_result, message_of
-from rpc_core.programs import ServerOptions, StopSignals, parse_server_options
+from rpc_core.programs import EXIT_USAGE, ServerOptions, StopSignals, parse_server_options
 
 log = logging.getLogger(__name__)
 
 
 class FibonacciRpcServer:
-    """Serves one function from one request queue, until SIGTERM or SIGINT."""
+    """Serves one function from one request queue, until SIGTERM or SIGINT.
 
-    def __init__(self, options: ServerOptions) -> None:
+    `monitored` has the worker send events and obey remote control, as `celery status` and Flower need.
+    """
+
+    def __init__(self, options: ServerOptions, *, monitored: bool = False) -> None:
         self._options = options
+        self._monitored = monitored
         self._app = make_app(
             "celery_impl server", options.queue, options.queue_arguments, options.heartbeat
         )
-        # expected errors, which are the caller's to log
+        if monitored:
+            allow_connections(self._app, options.urls)
+        # expected errors, which are the caller's to log; of others Celery logs the traceback
         self._app.task(name=TASK, bind=True, shared=False, throws=(InvalidRequest, RemoteError))(
             task_body(options.function)
         )
 
     def run(self) -> int:
         """Serve, and return the exit code."""
+        if (reason := obstacle()) is not None:
+            print(f"celery_impl.rpc_server: {reason}", file=sys.stderr)
+            return EXIT_USAGE
         # it logs a traceback when a connection that it clears away is lost, which is why it does
         logging.getLogger("celery.worker.loops").setLevel(logging.CRITICAL)
         setup_worker_optimizations(self._app)  # the pool's threads find the application by this
@@ -46,19 +57,29 @@ class FibonacciRpcServer:
                 pool="threads",  # prefork answers for a killed child, and then nobody runs it again
                 concurrency=self._options.concurrency,
                 consumer_cls=partial(RpcConsumer, options=self._options, signals=signals),
-                without_mingle=True,  # workers need not know one another (C19)
-                without_gossip=True,
-                without_heartbeat=True,  # events; AMQP's heartbeats are not meant
+                without_mingle=True,  # else it asks other workers what they know, and waits a second
+                without_gossip=True,  # else a queue and a connection, for events from other workers
+                without_heartbeat=not self._monitored,  # events; AMQP's heartbeats are not meant
+                task_events=self._monitored,
             )
             worker.start()
         return int(worker.exitcode or 0)
 
 
+def obstacle() -> str | None:
+    """Return why the worker cannot run here, if it cannot."""
+    if celery.VERSION < (5, 7):  # its consumer has no `call_soon_ack`: nothing would be answered
+        return f"Celery 5.7 or newer is needed, not {celery.__version__}"
+    if (environment := detect_environment()) != "default":
+        return f"sockets patched by {environment} are not supported: Celery has no event loop there"
+    return None
+
+
 def task_body(function: Callable[[int], int]) -> Callable[[Any, int], int]:
-    """Return the function as Celery shall run it."""
+    """Return the function as Celery shall run it, in a thread of the pool."""
 
     def fibonacci(task: Any, n: int) -> int:
-        if not task.request.wanted():  # C5: Celery acknowledges, and does not reply
+        if not task.request.job.is_wanted:  # C5: Celery acknowledges, and does not reply
             raise Ignore
         try:
             result = function(n)

@@ -118,7 +118,8 @@ class PlainMessage(pyamqp.Message):
     """C9, C13: a message with its body as it came; kombu inflates one whose header says so, to any size."""
 
     def __init__(self, msg: amqp.Message, channel: Any = None, **options: Any) -> None:
-        (msg.properties.get("application_headers") or {}).pop("compression", None)
+        headers: dict[str, Any] = msg.properties.get("application_headers") or {}
+        self.compression = headers.pop("compression", None)
         super().__init__(msg, channel, **options)
 
 

@@ -7,6 +7,7 @@ from celery.worker.consumer import Consumer
 from kombu import Message
 
 from celery_impl.consumer import RpcConsumer
+from celery_impl.requests import Job
 from tests.broken import _base, _celery
 
 __path__ = _base.PARTS
@@ -21,7 +22,8 @@ class Trusting(RpcConsumer):
         handle = Consumer.create_task_handler(self, *args)
 
         def on_message(message: Message) -> None:
-            headers: dict[str, Any] = {**message.headers, "wanted": lambda: True}
+            job = self._held[message] = Job(message.channel)
+            headers: dict[str, Any] = {**message.headers, "job": job}
             message.headers = headers
             handle(message)
 
