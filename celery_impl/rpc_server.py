@@ -47,7 +47,7 @@ class FibonacciRpcServer:
     def run(self) -> int:
         """Serve, and return the exit code."""
         if (reason := obstacle()) is not None:
-            print(f"celery_impl.rpc_server: {reason}", file=sys.stderr)
+            print(f"python -m celery_impl.rpc_server: {reason}", file=sys.stderr)
             return EXIT_USAGE
         # it logs a traceback when a connection that it clears away is lost, which is why it does
         logging.getLogger("celery.worker.loops").setLevel(logging.CRITICAL)

@@ -8,17 +8,21 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import Celery, group
 from kombu import Queue
+from pamqp.commands import Basic
+from pamqp.commands import Queue as Queue_
 
 from celery_impl.rpc_client import FibonacciRpcClient
 from conftest import Connect, Serve
 from contract import InvalidRequest, RemoteError, RpcClient
 from harness.broker import PrivateBroker
+from harness.frames import FrameFilter
 from harness.functions import logged_calls
 from harness.program import PROJECT_ROOT, Program
 from harness.proxy import Proxy, Way
@@ -216,7 +220,7 @@ def test_expiration_that_is_no_number(
 # -- a worker of Celery's own ----------------------------------------------------------------------------
 
 STOCK_WORKER = """
-import os, sys
+import os, time
 from celery import Celery
 from kombu import Queue
 
@@ -231,6 +235,8 @@ class Odd(Exception):
 def fibonacci(task, n):
     if n == 1:
         raise ValueError("boom")
+    if n == 11:
+        time.sleep(1)
     if n == 2:
         raise Odd(3, ["x"])
     if n == 3:
@@ -288,6 +294,38 @@ def test_stock_worker_without_the_task(
     stock_worker(TASK="another")
     with pytest.raises(RemoteError, match="NotRegistered: fibonacci"):
         client.call(30, timeout=40)
+
+
+def test_celery_as_it_comes(
+    stock_worker: Callable[..., Program], proxy: Proxy, queue: str, channel: Any
+) -> None:
+    """What docs/celery-as-it-comes.md says of `rpc://` by default, as seen on the wire."""
+    seen: list[Any] = []
+    proxy.filter = FrameFilter(lambda method: seen.append(method) or True)  # type: ignore[func-returns-value]
+    app = Celery("client", broker=proxy.url, backend="rpc://", set_as_current=False)
+    app.conf.update(task_default_queue=queue, task_default_exchange="")
+    app.conf.update(task_queues=[Queue(queue, durable=True)])
+    results = [app.send_task("fibonacci", (11,)) for _ in range(2)]
+    declared = [each for each in seen if isinstance(each, Queue_.Declare) and each.queue != queue]
+    assert len(declared) == 2  # for each call
+    for each in declared:
+        assert each.queue == app.thread_oid
+        assert each.durable
+        assert each.auto_delete
+        assert each.arguments == {"x-expires": 86_400_000}  # a day
+    _, properties, _ = channel.basic_get(queue, auto_ack=True)
+    assert len(properties.headers) == 19
+    assert properties.delivery_mode == 2  # written to disk
+    seen.clear()
+    stock_worker(AMQP_URL=proxy.url)
+    assert results[1].get(timeout=40) == 11
+    replied = [
+        isinstance(each, Basic.Publish) and each.routing_key == app.thread_oid for each in seen
+    ]
+    acknowledged = [isinstance(each, Basic.Ack) for each in seen]
+    assert acknowledged.index(True) < len(replied) - 1 - replied[::-1].index(True)
+    app.backend.result_consumer.stop()  # type: ignore[attr-defined]
+    app.close()
 
 
 # -- a client of Celery's own ----------------------------------------------------------------------------
@@ -460,6 +498,55 @@ def traced(n):
     print("SEEN", json.dumps({name: getattr(request, name, None) for name in names}), flush=True)
     return n
 """
+
+INSTRUMENTED = """
+from opentelemetry import trace
+from opentelemetry.instrumentation.celery import CeleryInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+
+trace.set_tracer_provider(TracerProvider())
+CeleryInstrumentor().instrument()
+
+def trace_id():
+    return format(trace.get_current_span().get_span_context().trace_id, "032x")
+
+def traced(n):
+    print("TRACE", trace_id(), flush=True)
+    return n
+"""
+TRACING_CLIENT = """
+import sys
+from celery import Celery
+from kombu import Queue
+from instrumented import trace, trace_id
+
+url, queue = sys.argv[1:]
+app = Celery("client", broker=url, backend="rpc://")
+app.conf.update(task_default_queue=queue, task_queues=[Queue(queue, exchange="", durable=True)])
+app.conf.update(task_default_exchange="")
+with trace.get_tracer("client").start_as_current_span("call"):
+    print(trace_id(), app.send_task("fibonacci", (30,)).get(timeout=20))
+"""
+
+
+@pytest.mark.skipif(
+    find_spec("opentelemetry") is None, reason="needs OpenTelemetry: pip install '.[tracing]'"
+)
+def test_trace_is_shared(url: str, queue: str, tmp_path: Path) -> None:
+    """With OpenTelemetry's instrumentation of Celery, a client's span and the worker's are in one trace."""
+    (tmp_path / "instrumented.py").write_text(INSTRUMENTED)
+    (tmp_path / "client.py").write_text(TRACING_CLIENT)
+    env = {"PYTHONPATH": os.pathsep.join([str(PROJECT_ROOT), str(tmp_path)])}
+    options: dict[str, Any] = {"function": "instrumented:traced", "env": env}
+    with ServerProcess("celery_impl", url, queue=queue, **options) as server:
+        command = [sys.executable, str(tmp_path / "client.py"), url, queue]
+        done = subprocess.run(
+            command, env=os.environ | env, capture_output=True, text=True, timeout=40, check=False
+        )
+        seen = server.wait_for_output("TRACE (.*)")[1]
+    assert done.stdout == f"{seen} 30\n", done.stderr
+    assert int(seen, 16)
+
 
 UNSUITABLE = {  # what `--function` imports, as if it were there
     "gevent": "import sys, gevent.socket\nfib = abs\n",
