@@ -109,7 +109,7 @@ class RpcConsumer(Consumer):
             if job.reply and (reply_to := message.properties.get("reply_to")):
                 id_ = message.properties.get("correlation_id") or job.reply["task_id"] or None
                 log.debug("-> reply %s: %.100r", id_, job.reply)
-                Producer(job.channel, auto_declare=False).publish(
+                self._producer.publish(
                     job.reply,
                     exchange="",
                     routing_key=reply_to,
@@ -184,6 +184,7 @@ class RpcConsumer(Consumer):
         # the loop begins with this, and swallows what it raises: that the queue is gone, for one
         connection.drain_events = lambda **_: None  # type: ignore[method-assign]
         keep_bodies_as_they_came(connection.default_channel)
+        self._producer = Producer(connection.default_channel, auto_declare=False)
         return connection
 
     def connection_for_write(self, *_: Any, **__: Any) -> kombu.Connection:
