@@ -463,6 +463,24 @@ def test_events(url: str, queue: str, stock: Celery) -> None:
                 assert client.call(30) == 832040
 
 
+def test_monitored_server_reconnects(private_broker: PrivateBroker, queue: str) -> None:
+    """C18: a server with -E survives the loss of its connections too, and is seen again."""
+    url = private_broker.url
+    worker = [sys.executable, "-m", "celery", "-A", "celery_impl", "worker", "-E", "-Q", queue]
+    with (
+        Program(worker, ready="Awaiting RPC requests", env={"AMQP_URL": url}) as server,
+        FibonacciRpcClient(url, queue=queue) as client,
+    ):
+        assert client.call(10, timeout=20) == 55
+        private_broker.close_all_connections("test")
+        server.wait_for_output("(Awaiting RPC requests(.|\n)*){2}", 20)
+        wait_until(lambda: client.stats.reconnects == 1, "the client to be back")
+        assert client.call(11, timeout=20) == 89
+        assert run_celery(url, "status").returncode == 0
+        assert server.terminate(20) == 0
+        assert "Traceback" not in server.output
+
+
 # -- surroundings ----------------------------------------------------------------------------------------
 
 
