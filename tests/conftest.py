@@ -16,6 +16,7 @@ LONGEST = [
     "test_suite_catches.py",
     "test_calls.py",
     "test_server.py",
+    "test_celery.py",
     "test_surroundings.py",
     "test_faults.py",
     "test_broker_limits.py",
