@@ -1,10 +1,13 @@
-"""Functions for `--function` that do harm to their server."""
+"""Functions for `--function` that do what only a test wants."""
 
+import ctypes
 import logging
+import os
 import threading
 import time
+from pathlib import Path
 
-from harness.functions import kill_process, log_call
+from harness.functions import kill_process, log_call, logged_calls
 
 NO_THREADS = 2.0  # seconds
 
@@ -40,4 +43,31 @@ def break_log(n: int) -> int:
     """Have every line that this process logs raise."""
     if n == 0:
         logging.getLogger().handlers[:] = [RaisingHandler()]
+    return n
+
+
+class InvalidRequest(Exception):
+    """An exception of the function's own, which happens to be called as one of the contract's is."""
+
+
+def raises_invalid_request_of_its_own(n: int) -> int:
+    """Raise it, with the message "mine n"."""
+    raise InvalidRequest(f"mine {n}")
+
+
+def raises_long(n: int) -> int:
+    """Raise LookupError with a message of n characters."""
+    raise LookupError("ä" * n)
+
+
+def power_of_ten(n: int) -> int:
+    """Return a number with n + 1 digits."""
+    return int(10**n)
+
+
+def holds_the_lock(n: int) -> int:
+    """Hold the interpreter lock for n seconds, the first time that n is asked for; return n."""
+    log_call(n)
+    if logged_calls(Path(os.environ["RPC_CALL_LOG"])).count(n) == 1:
+        ctypes.PyDLL(None).sleep(n)  # unlike a CDLL it keeps the lock
     return n

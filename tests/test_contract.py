@@ -1,17 +1,38 @@
 """What `contract/` promises by itself, without a broker: the wire text, addresses, the table of pending calls."""
 
 import json
+import pickle
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract import InvalidRequest, RemoteError, RpcClosed, RpcConnectionLost, RpcTimeout, fib
+from contract import (
+    InvalidRequest,
+    RemoteError,
+    RpcAccessRefused,
+    RpcClosed,
+    RpcConnectionLost,
+    RpcError,
+    RpcServerUnavailable,
+    RpcTimeout,
+    fib,
+)
 from contract.errors import MalformedReply
-from contract.wire import decode_reply, decode_request, encode_request, error_reply, handle_request
+from contract.implementations import IMPLEMENTATIONS, check_implementation, client_class, gaps
+from contract.wire import (
+    decode_reply,
+    decode_request,
+    encode_request,
+    error_reply,
+    handle_request,
+    is_json,
+    queue_arguments,
+)
 from rpc_core.addresses import DEFAULT_URL, broker_urls
 from rpc_core.pending import PendingCalls
 from tests.waiting import wait_until
@@ -63,6 +84,184 @@ def test_any_bytes_as_a_reply(body: bytes, content_type: str | None, type_: str 
     except MalformedReply:
         return
     assert isinstance(outcome, int | InvalidRequest | RemoteError)
+
+
+INVALID = b'{"error": "InvalidRequest", "message": "no"}'
+REMOTE = b'{"error": "RemoteError", "type": "ValueError", "message": "boom"}'
+OUTCOMES: list[tuple[bytes, str | None, str | None, object]] = [
+    (b"832040", JSON_TYPE, None, 832040),
+    (b"832040", None, None, 832040),
+    (b"832040", "", "", 832040),
+    (b" -7 ", "Application/JSON; charset=utf-8", None, -7),
+    (INVALID, JSON_TYPE, "error", InvalidRequest("no")),
+    (REMOTE, JSON_TYPE, "error", RemoteError("ValueError", "boom")),
+    (b'{"error": "Other", "message": "x"}', JSON_TYPE, "error", RemoteError("Other", "x")),
+    (
+        b'{"error": "RemoteError", "type": 7, "message": "x"}',
+        JSON_TYPE,
+        "error",
+        RemoteError("7", "x"),
+    ),
+    # an integer is a result only where nothing says that it is something else
+    (b"832040", JSON_TYPE, "error", None),
+    (b"832040", JSON_TYPE, "Error", None),
+    (b"832040", JSON_TYPE, "result", None),
+    (b"832040", JSON_TYPE, " ", None),
+    (b"832040", "text/plain", None, None),
+    (b"832040", "application/jsonx", None, None),
+    (b"true", JSON_TYPE, None, None),
+    (b"1.0", JSON_TYPE, None, None),
+    (b'"7"', JSON_TYPE, None, None),
+    (b"null", JSON_TYPE, None, None),
+    (b"[7]", JSON_TYPE, None, None),
+    (b"NaN", JSON_TYPE, None, None),
+    # and an error only where it is said to be one
+    (INVALID, JSON_TYPE, None, None),
+    (INVALID, JSON_TYPE, "result", None),
+    (INVALID, "text/plain", "error", None),
+    (b'{"error": "InvalidRequest"}', JSON_TYPE, "error", None),
+    (b'{"message": "no"}', JSON_TYPE, "error", None),
+    (b'{"error": 1, "message": "no"}', JSON_TYPE, "error", None),
+    (b'{"error": "RemoteError", "message": 1}', JSON_TYPE, "error", None),
+    (b"", JSON_TYPE, None, None),
+    (b"\xff", JSON_TYPE, None, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "type_", "outcome"), OUTCOMES, ids=range(len(OUTCOMES))
+)
+def test_what_a_reply_is(
+    body: bytes, content_type: str | None, type_: str | None, outcome: object
+) -> None:
+    """C13: type, content type and body say what a reply is; one that contradicts itself is malformed."""
+    if outcome is None:
+        with pytest.raises(MalformedReply, match="not a reply: type"):
+            decode_reply(body, content_type, type_)
+    else:
+        found = decode_reply(body, content_type, type_)
+        assert (type(found), str(found)) == (type(outcome), str(outcome))
+
+
+REFUSALS: list[tuple[bytes, str | None, str]] = [
+    (b"30", "text/plain", "content type must be application/json, not 'text/plain'"),
+    (b"x" * 1025, JSON_TYPE, "body must be at most 1024 bytes, and has 1025"),
+    (b"x" * 1024, JSON_TYPE, "body is not JSON: Expecting value"),
+    (b"[" * 1024, JSON_TYPE, "body is not JSON: "),
+    (b"\xff", JSON_TYPE, "body is not JSON: 'utf-8' codec can't decode"),
+    (b"true", JSON_TYPE, "n must be an integer, not bool"),
+    (b"1.0", JSON_TYPE, "n must be an integer, not float"),
+    (b'"1"', JSON_TYPE, "n must be an integer, not str"),
+    (b"null", JSON_TYPE, "n must be an integer, not NoneType"),
+    (b"-1", JSON_TYPE, "n must be between 0 and 10000, and is negative"),
+    (b"10001", JSON_TYPE, "n must be between 0 and 10000, and is larger"),
+]
+
+
+@pytest.mark.parametrize(("body", "content_type", "says"), REFUSALS, ids=range(len(REFUSALS)))
+def test_refusal_says_what_was_wrong(
+    body: bytes, content_type: str | None, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """C9: InvalidRequest says what was wrong with the request, to the caller and in the server's log."""
+    with pytest.raises(InvalidRequest) as caught:
+        decode_request(body, content_type)
+    assert str(caught.value).startswith(says)
+    reply = handle_request(fib, body, content_type)
+    assert reply.type == "error"
+    assert json.loads(reply.body) == {"error": "InvalidRequest", "message": str(caught.value)}
+    assert caplog.messages == [f"invalid request: {caught.value}"]
+    assert caplog.records[0].levelname == "WARNING"
+
+
+@pytest.mark.parametrize(
+    "n", [float("nan"), float("-inf"), b"1", {1}, 1j, object(), 10**5000], ids=range(7)
+)
+def test_what_json_cannot_carry(n: object) -> None:
+    """C9: the client refuses what JSON has no way to write, and says so."""
+    with pytest.raises(InvalidRequest, match="not JSON: "):
+        encode_request(n)
+
+
+def test_computed(caplog: pytest.LogCaptureFixture) -> None:
+    """C1, C10: a result is sent in decimal, an exception as name and message, with its traceback in the log."""
+    assert handle_request(fib, b"100", None) == (b"354224848179261915075", None)
+    assert handle_request(lambda n: 10**4299, b"1", None) == (b"1" + b"0" * 4299, None)
+    assert caplog.text == ""
+
+    def wrong(function: Callable[[int], Any], type_: str, message: str) -> None:
+        reply = handle_request(function, b"7", JSON_TYPE)
+        assert reply.type == "error"
+        content = {"error": "RemoteError", "type": type_, "message": message}
+        assert json.loads(reply.body) == content
+        assert caplog.records[-1].getMessage() == "the function raised"
+        assert caplog.records[-1].exc_info
+
+    def raises(error: BaseException) -> Callable[[int], int]:
+        def function(n: int) -> int:
+            raise error
+
+        return function
+
+    wrong(raises(ValueError("boom")), "ValueError", "boom")
+    wrong(raises(SystemExit(3)), "SystemExit", "3")
+    wrong(raises(KeyboardInterrupt()), "KeyboardInterrupt", "")
+    wrong(raises(ValueError("x" * 1001)), "ValueError", "x" * 1000)
+    wrong(lambda n: None, "TypeError", "the function returned NoneType, not int")
+    wrong(lambda n: True, "TypeError", "the function returned bool, not int")
+    with pytest.raises(ValueError, match="4300 digits") as caught:
+        str(10**4300)
+    wrong(lambda n: 10**4300, "ValueError", str(caught.value))
+    wrong(raises(InvalidRequestOfItsOwn("mine")), "InvalidRequestOfItsOwn", "mine")
+
+
+class InvalidRequestOfItsOwn(Exception):
+    """A function's own exception."""
+
+
+def test_queue_arguments() -> None:
+    """C23: the request queue is classic, or a quorum queue that drops a request after five redeliveries."""
+    assert queue_arguments("classic") == {"x-queue-type": "classic"}
+    assert queue_arguments("quorum") == {"x-queue-type": "quorum", "x-delivery-limit": 5}
+
+
+def test_content_types() -> None:
+    """C9, C13: JSON, by any way to write that, or a content type that is absent; nothing else."""
+    ours = (None, "", b"", "application/json", "APPLICATION/json ; charset=x")
+    assert all(map(is_json, ours))
+    others = ("text/json", "application", "application/json2", b"application/json", 7)
+    assert not any(map(is_json, others))
+
+
+def test_errors() -> None:
+    """Names: every error is an RpcError, and the built-in error that one would expect."""
+    kinds = {
+        RpcTimeout: TimeoutError,
+        RpcServerUnavailable: RpcTimeout,
+        RpcConnectionLost: ConnectionError,
+        RpcAccessRefused: PermissionError,
+        RpcClosed: RpcError,
+        InvalidRequest: ValueError,
+        RemoteError: RpcError,
+    }
+    for kind, expected in kinds.items():
+        assert issubclass(kind, RpcError)
+        assert issubclass(kind, expected)
+    assert str(RemoteError("ValueError", "boom")) == "ValueError: boom"
+    assert pickle.loads(pickle.dumps(RemoteError("ValueError", "boom"))).message == "boom"
+
+
+def test_implementations() -> None:
+    """Names: an implementation is found by its package's name, with its class and its gaps."""
+    for package in IMPLEMENTATIONS:
+        assert check_implementation(package) == package
+        assert client_class(package).__name__ == "FibonacciRpcClient"
+    assert gaps("raw_pika") == gaps("kombu_impl") == {}
+    assert gaps("celery_impl").keys() == {"shared_wire"}
+    for name in ("no_such_package", "contract", "no.such.package", ""):
+        with pytest.raises(
+            ValueError, match=r"no module '.*' can be imported .*raw_pika, kombu_impl, celery_impl"
+        ):
+            check_implementation(name)
 
 
 def test_error_that_cannot_be_shown() -> None:

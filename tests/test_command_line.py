@@ -1,0 +1,470 @@
+"""The command lines, carried out with a stand-in for the client: options arrive, errors have their codes."""
+
+import argparse
+import inspect
+import io
+import logging
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import pytest
+
+from contract import (
+    InvalidRequest,
+    RemoteError,
+    RpcAccessRefused,
+    RpcClient,
+    RpcClosed,
+    RpcConnectionLost,
+    RpcError,
+    RpcServerUnavailable,
+    RpcTimeout,
+    Stats,
+    errors,
+    fib,
+)
+from contract.implementations import client_class
+from rpc_core import programs
+from rpc_core.programs import (
+    READY_LINE,
+    ServerOptions,
+    StopSignals,
+    explain,
+    load_function,
+    parse_server_options,
+    print_ready,
+    run_client,
+)
+
+PACKAGE = "some_package"
+URL = "amqp://u:p@h:1/v"
+
+
+@pytest.fixture(autouse=True)
+def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Undo what a program does to its process."""
+    monkeypatch.delenv("AMQP_URL", raising=False)
+    names = ["", "contract", "rpc_core", PACKAGE, "__main__", "pika"]
+    levels = {name: logging.getLogger(name).level for name in names}
+    interrupt = signal.getsignal(signal.SIGINT)
+    yield
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    signal.signal(signal.SIGINT, interrupt)
+
+
+class Recorder:
+    """A client that notes what it is built with and asked for, and answers or fails as it is told."""
+
+    made: ClassVar[list[Any]] = []
+    asked: ClassVar[list[Any]] = []
+    closed: ClassVar[int] = 0
+    outcome: ClassVar[Any] = 832040
+
+    def __init__(self, url: str | None = None, **options: Any) -> None:
+        inspect.signature(RpcClient.__init__).bind(self, url, **options)  # it takes nothing else
+        self.made.append({"url": url, **options})
+
+    def call(self, n: int, *, timeout: float | None = None) -> int:
+        """Answer."""
+        self.asked.append((n, timeout))
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return int(self.outcome)
+
+    submit: Any = None
+    stats = Stats()
+
+    def close(self) -> None:
+        """Note it."""
+        type(self).closed += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        type_: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> type[Recorder]:
+    """A class of its own for each test."""
+
+    class Own(Recorder):
+        made: ClassVar[list[Any]] = []
+        asked: ClassVar[list[Any]] = []
+
+    return Own
+
+
+def run(recorder: type[Recorder], *arguments: str) -> int:
+    """Be the client program."""
+    return run_client(PACKAGE, recorder, list(arguments))
+
+
+# -- the client's options --------------------------------------------------------------------------------
+
+CLIENT_DEFAULTS = {
+    "url": "amqp://guest:guest@localhost:5672/%2F",
+    "queue": "rpc_queue",
+    "timeout": 10.0,
+    "fail_fast": False,
+    "heartbeat": 30,
+    "queue_type": "classic",
+}
+CLIENT_OPTIONS = [
+    ([], {}),
+    (["--url", URL], {"url": URL}),
+    (["--url", f"{URL};amqp://x"], {"url": f"{URL};amqp://guest:guest@x:5672/%2F"}),
+    (["--queue", "other"], {"queue": "other"}),
+    (["--timeout", "0.25"], {"timeout": 0.25}),
+    (["--timeout", "77"], {"timeout": 77.0}),
+    (["--fail-fast"], {"fail_fast": True}),
+    (["--heartbeat", "7"], {"heartbeat": 7}),
+    (["--heartbeat", "65535"], {"heartbeat": 65535}),
+    (["--queue-type", "quorum"], {"queue_type": "quorum"}),
+    (["-v"], {}),
+]
+
+
+@pytest.mark.parametrize(("arguments", "changed"), CLIENT_OPTIONS, ids=str)
+def test_each_option_of_the_client_arrives(
+    recorder: type[Recorder], arguments: list[str], changed: dict[str, Any]
+) -> None:
+    """Names: each option, and no other, is what the client is built with; the rest are the defaults."""
+    assert run(recorder, *arguments, "30") == 0
+    assert recorder.made == [CLIENT_DEFAULTS | changed]
+    assert recorder.asked == [(30, None)]
+    assert recorder.closed == 1
+
+
+def test_options_together(recorder: type[Recorder]) -> None:
+    """Names: all options at once arrive, each where it belongs."""
+    words = [word for options, _ in CLIENT_OPTIONS for word in options]
+    assert run(recorder, *words, "30") == 0
+    [made] = recorder.made
+    assert made["url"].endswith("x:5672/%2F")
+    del made["url"]
+    assert made == {
+        "queue": "other",
+        "timeout": 77.0,
+        "fail_fast": True,
+        "heartbeat": 65535,
+        "queue_type": "quorum",
+    }
+
+
+@pytest.mark.parametrize(
+    ("typed", "n"), [("30", 30), ("-1", -1), (" 7\n", 7), ("10001", 10001), ("1_000", 1000)]
+)
+def test_n(
+    recorder: type[Recorder],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    typed: str,
+    n: int,
+) -> None:
+    """Names: n is an argument, or else what stands on standard input; the server judges it."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert run(recorder, typed) == run(recorder) == 0
+    assert recorder.asked == [(n, None)] * 2
+    assert capsys.readouterr().out == f" [x] Requesting fib({n})\n [.] Got 832040\n" * 2
+
+
+def test_only_the_first_line_is_read(
+    recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names: what follows the first line of standard input is not read."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("1\n2\n"))
+    assert run(recorder) == 0
+    assert recorder.asked == [(1, None)]
+
+
+# -- the client's ends -----------------------------------------------------------------------------------
+
+ENDS: dict[type[Exception], tuple[Exception, int, str]] = {
+    InvalidRequest: (InvalidRequest("negative"), 1, "the server refused the request: negative"),
+    RemoteError: (
+        RemoteError("ValueError", "boom"),
+        1,
+        "the function failed in the server: ValueError: boom (its traceback is in the server's log)",
+    ),
+    RpcTimeout: (RpcTimeout("no answer"), 69, "no answer: try again with a longer --timeout"),
+    RpcServerUnavailable: (RpcServerUnavailable("nobody"), 69, "nobody: start what is missing"),
+    RpcConnectionLost: (RpcConnectionLost("gone"), 69, "gone: the request may have run"),
+    RpcAccessRefused: (RpcAccessRefused("no"), 77, "no: check user and password in --url"),
+    RpcClosed: (RpcClosed("closed"), 69, "closed"),
+    RpcError: (RpcError("something"), 69, "something"),
+    ValueError: (ValueError("heartbeat must be"), 2, "heartbeat must be"),
+}
+
+
+def test_all_errors_are_below() -> None:
+    """Names: no error of the contract is missing from the table of exit codes."""
+    ours = {
+        each
+        for each in vars(errors).values()
+        if inspect.isclass(each) and issubclass(each, RpcError)
+    }
+    assert ours | {ValueError} == ENDS.keys()
+
+
+@pytest.mark.parametrize("kind", list(ENDS), ids=lambda kind: kind.__name__)
+def test_exit_code(
+    recorder: type[Recorder], capsys: pytest.CaptureFixture[str], kind: type[Exception]
+) -> None:
+    """Names: each error has the exit code that --help promises, and one line that says what to do."""
+    recorder.outcome, code, says = ENDS[kind]
+    assert run(recorder, "30") == code
+    said = capsys.readouterr()
+    assert said.out == " [x] Requesting fib(30)\n"
+    [line] = said.err.splitlines()
+    assert line.startswith(f"python -m {PACKAGE}.rpc_client: {says}")
+    assert explain(recorder.outcome) in line
+    assert recorder.closed == 1
+
+
+def test_error_of_the_constructor(
+    recorder: type[Recorder], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names: what the client is not made with is wrong usage."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("timeout must be a number")
+
+    monkeypatch.setattr(recorder, "__init__", refuse)
+    assert run(recorder, "30") == 2
+    assert capsys.readouterr().err == f"python -m {PACKAGE}.rpc_client: timeout must be a number\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["x"], "n must be an integer, not 'x'"),
+        (["1.5"], "n must be an integer, not '1.5'"),
+        (["30", "31"], "unrecognized arguments: 31"),
+        (["--timeout", "soon", "30"], "argument --timeout"),
+        (
+            ["--heartbeat", "0", "30"],
+            "argument --heartbeat: must be a whole number from 1 to 65535, not '0'",
+        ),
+        (
+            ["--heartbeat", "65536", "30"],
+            "argument --heartbeat: must be a whole number from 1 to 65535",
+        ),
+        (["--queue", "", "30"], "argument --queue: a queue's name must have 1 to 255 bytes"),
+        (["--queue-type", "stream", "30"], "argument --queue-type"),
+        (["--url", "h", "30"], "argument --url: not a broker address"),
+        (["--function", "x:y", "30"], "--function"),
+    ],
+    ids=str,
+)
+def test_wrong_usage(
+    recorder: type[Recorder], capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    """Names: wrong usage is one line and exit code 2, and nothing is asked."""
+    with pytest.raises(SystemExit) as ended:
+        run(recorder, *arguments)
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    [line] = said.err.splitlines()
+    assert line.startswith(f"python -m {PACKAGE}.rpc_client: ")
+    assert says in line
+    assert line.endswith(" (see --help)")
+    assert (said.out, recorder.made) == ("", [])
+
+
+@pytest.mark.parametrize(("verbose", "level"), [(True, logging.DEBUG), (False, logging.INFO)])
+def test_log_levels(recorder: type[Recorder], verbose: bool, level: int) -> None:
+    """Names: -v shows every message of this project's; other libraries only warn, and pika says nothing."""
+    assert run(recorder, *["-v"] * verbose, "30") == 0
+    for name in ("contract", "rpc_core", PACKAGE, "__main__"):
+        assert logging.getLogger(name).level == level
+    assert logging.getLogger().level == logging.WARNING
+    assert logging.getLogger("pika").level == logging.CRITICAL
+
+
+def test_interrupt(recorder: type[Recorder]) -> None:
+    """C7: Ctrl-C ends the client program as the system would, unless somebody has said otherwise."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    run(recorder, "30")
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    run(recorder, "30")
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+# -- the server's options --------------------------------------------------------------------------------
+
+SERVER_DEFAULTS = ServerOptions(
+    urls=["amqp://guest:guest@localhost:5672/%2F"],
+    queue="rpc_queue",
+    function=fib,
+    concurrency=1,
+    prefetch=1,
+    heartbeat=30,
+    queue_type="classic",
+    verbose=False,
+)
+SERVER_OPTIONS = [
+    ([], {}),
+    (["--url", f"{URL};amqp://x"], {"urls": [URL, "amqp://guest:guest@x:5672/%2F"]}),
+    (["--queue", "other"], {"queue": "other"}),
+    (["--function", "os:getpid"], {"function": os.getpid}),
+    (["--concurrency", "3"], {"concurrency": 3, "prefetch": 3}),
+    (["--prefetch", "5"], {"prefetch": 5}),
+    (["--concurrency", "3", "--prefetch", "2"], {"concurrency": 3, "prefetch": 2}),
+    (["--heartbeat", "7"], {"heartbeat": 7}),
+    (["--queue-type", "quorum"], {"queue_type": "quorum"}),
+    (["-v"], {"verbose": True}),
+    (["--verbose"], {"verbose": True}),
+]
+
+
+@pytest.mark.parametrize(("arguments", "changed"), SERVER_OPTIONS, ids=str)
+def test_each_option_of_the_server_arrives(arguments: list[str], changed: dict[str, Any]) -> None:
+    """Names: each option, and no other, is in what the server is built with; the rest are the defaults."""
+    found = parse_server_options(PACKAGE, arguments)
+    assert vars(found) == vars(SERVER_DEFAULTS) | changed
+    assert logging.getLogger(PACKAGE).level == (logging.DEBUG if found.verbose else logging.INFO)
+
+
+def test_address_from_the_environment(
+    recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names: without --url both programs take $AMQP_URL."""
+    monkeypatch.setenv("AMQP_URL", URL)
+    assert parse_server_options(PACKAGE, []).urls == [URL]
+    assert run(recorder, "30") == 0
+    assert recorder.made[0]["url"] == URL
+    assert parse_server_options(PACKAGE, ["--url", "amqp://x"]).urls == [
+        "amqp://guest:guest@x:5672/%2F"
+    ]
+
+
+def help_of(
+    program: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Return what a program says of itself, each option in one line."""
+    monkeypatch.setenv("COLUMNS", "1000")
+    show: dict[str, Callable[[list[str]], object]] = {
+        "rpc_client": lambda arguments: run_client(PACKAGE, Recorder, arguments),
+        "rpc_server": lambda arguments: parse_server_options(PACKAGE, arguments),
+    }
+    with pytest.raises(SystemExit) as ended:
+        show[program](["--help"])
+    assert ended.value.code == 0
+    return re.sub(r"[ \n]+", " ", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("rpc_client", ["rpc_queue", "classic", "30", "10.0"]),
+        (
+            "rpc_server",
+            [
+                "rpc_queue",
+                "classic",
+                "30",
+                "contract.fibonacci:fib",
+                "1",
+                "as many as are computed",
+            ],
+        ),
+    ],
+)
+def test_defaults_that_help_names(
+    program: str,
+    said: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Names: the defaults in --help are those that a program has without an option."""
+    text = help_of(program, capsys, monkeypatch)
+    address = "$AMQP_URL, else amqp://guest:guest@localhost:5672/%2F"
+    assert re.findall(r"\(default: (.*?)\)", text) == [address, *said]
+
+
+def test_signature(backend: str) -> None:
+    """Names: the class, its methods, their arguments and defaults are the contract's, in every implementation."""
+    ours = client_class(backend)
+    assert ours.__name__ == "FibonacciRpcClient"
+    for method in ("__init__", "call", "submit", "close", "__enter__", "__exit__"):
+        expected = inspect.signature(getattr(RpcClient, method)).parameters.values()
+        found = inspect.signature(getattr(ours, method)).parameters.values()
+        assert [(p.name, p.kind, p.default) for p in found] == [
+            (p.name, p.kind, p.default) for p in expected
+        ]
+    assert isinstance(inspect.getattr_static(ours, "stats"), property)
+    defaults = {p.name: p.default for p in inspect.signature(ours).parameters.values()}
+    assert defaults == CLIENT_DEFAULTS | {"url": None}
+
+
+# -- the server's parts ----------------------------------------------------------------------------------
+
+
+def test_function_that_is_named() -> None:
+    """Names: MODULE:ATTR is imported; what is wrong with it is said in one line."""
+    assert load_function("contract.fibonacci:fib") is fib
+    for name, says in {
+        "no.such.module:x": r"cannot load function 'no.such.module:x' \(MODULE:ATTR\): ModuleNotFoundError",
+        "contract.fibonacci:x": "AttributeError",
+        "contract.fibonacci": "cannot load function",
+        "contract.fibonacci:MAX_N": "'contract.fibonacci:MAX_N' is not a function",
+        "": "cannot load function",
+    }.items():
+        with pytest.raises(ValueError, match=says):
+            load_function(name)
+
+
+def test_ready_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names: the ready line is the tutorial's."""
+    print_ready()
+    assert capsys.readouterr().out == " [x] Awaiting RPC requests\n"
+    assert READY_LINE == " [x] Awaiting RPC requests"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop_signals(number: signal.Signals) -> None:
+    """C17: SIGTERM and SIGINT are requests to stop, which end a pause; afterwards they are what they were."""
+    before = signal.getsignal(number)
+    woken: list[bool] = []
+    with StopSignals(lambda: woken.append(True)) as signals:
+        assert not signals.wait(0.01)
+        threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+        assert signals.wait(20)
+        assert woken == [True]
+        assert os.read(signals.fileno(), 10) == b"."
+        assert signals.wait(20)  # at once: it came
+    assert signal.getsignal(number) is before
+
+
+def test_many_stop_signals() -> None:
+    """C17: signals that come again and again, or when the server has ended, do no harm."""
+    signals = StopSignals(lambda: None)
+    with signals:
+        for _ in range(20_000):
+            signals._on_signal()
+    signals._on_signal()
+    assert signals.stop_requested
+
+
+def test_number_of_16_bits() -> None:
+    """Names: heartbeat, prefetch and concurrency are whole numbers that AMQP's 16 bits hold."""
+    for text in ("1", "65535"):
+        assert programs._positive(text) == int(text)
+    for text in ("0", "65536", "-1", "1.5", "", "x", "²", " 1"):
+        with pytest.raises(argparse.ArgumentTypeError, match="whole number from 1 to 65535"):
+            programs._positive(text)

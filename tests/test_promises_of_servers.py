@@ -1,0 +1,316 @@
+"""C9 to C23 to the letter, at a server: raw replies, AMQP's methods, log lines, what it takes and gives back."""
+
+import json
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+
+from conftest import Serve
+from contract import RemoteError, RpcClient, RpcTimeout, Stats
+from contract.wire import queue_arguments
+from harness.functions import logged_calls
+from harness.proxy import Proxy
+from rpc_core.programs import EXIT_REFUSED
+from tests.methods import watched
+from tests.running import NOWHERE, run
+from tests.waiting import take_request, wait_until
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """The file in which `harness.functions` notes each call."""
+    return tmp_path / "calls"
+
+
+def logged(log: Path, function: str = "slow_logged", **options: Any) -> dict[str, Any]:
+    """Return the options of a server that notes its calls."""
+    return {
+        "function": f"harness.functions:{function}",
+        "env": {"RPC_CALL_LOG": str(log)},
+        **options,
+    }
+
+
+class Asker:
+    """Sends requests as the client writes them, changed, and takes the raw replies."""
+
+    def __init__(self, client: RpcClient, channel: Any, queue: str) -> None:
+        client.submit(30, timeout=50)
+        method, self.properties, self.body = take_request(client, channel, queue)
+        channel.basic_ack(method.delivery_tag)
+        self.properties.reply_to = channel.queue_declare("", exclusive=True).method.queue
+        self.is_task = isinstance(json.loads(self.body), list)
+        self._channel, self._queue = channel, queue
+
+    def body_of(self, *arguments: Any) -> bytes:
+        """Return a request's body with other arguments."""
+        return json.dumps([list(arguments), {}, {}] if self.is_task else arguments[0]).encode()
+
+    def send(self, body: bytes, *, reply: bool = True) -> None:
+        """Send a request."""
+        properties = pika.BasicProperties(**vars(self.properties))
+        if not reply:
+            properties.reply_to = None
+        self._channel.basic_publish("", self._queue, body, properties)
+
+    def ask(self, body: bytes) -> tuple[Any, bytes]:
+        """Send a request, and return properties and body of the reply."""
+        self.send(body)
+        found = next(self._channel.consume(self.properties.reply_to, True, inactivity_timeout=20))
+        assert found[1] is not None, f"no answer to {body!r:.80}"
+        return found[1], found[2]
+
+
+@pytest.fixture
+def asker(client: RpcClient, channel: Any, queue: str) -> Asker:
+    """What asks in the place of a client."""
+    return Asker(client, channel, queue)
+
+
+# -- what a server sends -----------------------------------------------------------------------------------
+
+
+def test_methods_of_a_server(serve: Serve, client: RpcClient, url: str, queue: str) -> None:
+    """C2, C14: a call costs a server one publish and then one acknowledgement, and no other method."""
+    with watched(url) as (proxy, methods):
+        serve(url=proxy.url)
+        assert [each.queue for each in methods.of("Queue.Declare")] == [queue]
+        assert client.call(1) == 1
+        wait_until(lambda: methods.names[-1] == "Basic.Ack", "the acknowledgement")
+        before = len(methods.sent)
+        for n in range(10):
+            client.submit(n % 3).result()
+            wait_until(lambda n=n: len(methods.sent) == before + 2 * n + 2, "both")  # type: ignore[misc]
+        assert methods.names[before:] == ["Basic.Publish", "Basic.Ack"] * 10
+
+
+@pytest.mark.parametrize(
+    ("options", "prefetch"),
+    [
+        ({}, 1),
+        ({"concurrency": 3}, 3),
+        ({"prefetch": 7, "heartbeat": 11}, 7),
+        ({"concurrency": 2, "prefetch": 5, "queue_type": "quorum"}, 5),
+    ],
+    ids=str,
+)
+def test_options_of_a_server_reach_the_broker(
+    serve: Serve, url: str, queue: str, options: dict[str, Any], prefetch: int
+) -> None:
+    """C15, C16, C23: prefetch, heartbeat, queue and its type are what the broker is asked for."""
+    with watched(url) as (proxy, methods):
+        serve(url=proxy.url, **options)
+        [declared] = methods.of("Queue.Declare")
+        assert (declared.queue, declared.durable, declared.exclusive) == (queue, True, False)
+        assert declared.arguments == queue_arguments(options.get("queue_type", "classic"))
+        [tuned] = methods.of("Connection.TuneOk")
+        assert tuned.heartbeat == options.get("heartbeat", 30)
+        assert methods.of("Basic.Qos")[-1].prefetch_count == prefetch
+        [consumed] = methods.of("Basic.Consume")
+        assert (consumed.queue, consumed.no_ack) == (queue, False)
+
+
+# -- raw replies -------------------------------------------------------------------------------------------
+
+
+def test_further_arguments(serve: Serve, asker: Asker) -> None:
+    """C9: a request for more than one n, or for anything else beside it, is refused with InvalidRequest."""
+    serve()
+    _, good = asker.ask(asker.body_of(5))
+    assert b"InvalidRequest" not in good
+    tasks = [
+        [[5], {"x": 1}, {}],
+        [[5, 6], {}, {}],
+        [[], {}, {}],
+        [[5], {"n": 5}, {}],
+        [[], {"n": 5, "x": 1}, {}],
+    ]
+    bodies: list[Any] = tasks if asker.is_task else [[5], [5, 6], {"n": 5}, {"n": 5, "x": 1}]
+    for body in bodies:
+        _, reply = asker.ask(json.dumps(body).encode())
+        assert b"InvalidRequest" in reply, body
+
+
+def test_raw_error_replies(serve: Serve, asker: Asker) -> None:
+    """C10, C20: an error's raw reply has its type and its message, and nothing of the server's code."""
+    server = serve(function="harness.functions:raises")
+    properties, reply = asker.ask(asker.body_of(7))
+    assert properties.content_type == "application/json"
+    assert properties.correlation_id == asker.properties.correlation_id
+    said = json.loads(reply)
+    texts = re.findall(r'"([^"]*)"', reply.decode())
+    assert "ValueError" in texts
+    assert "boom 7" in texts
+    assert not said.get("traceback")
+    for secret in ("Traceback", "File ", ".py", "harness", "raise", str(Path.cwd())):
+        assert secret not in reply.decode()
+        assert secret not in str(properties.headers)
+    server.wait_for_output(r"Traceback(.|\n)*functions\.py(.|\n)*ValueError: boom 7")
+
+
+def test_own_error_named_like_ours(serve: Serve, client: RpcClient) -> None:
+    """C10: a function's own exception that is called InvalidRequest is not taken for the server's verdict."""
+    serve(function="tests.poison:raises_invalid_request_of_its_own")
+    with pytest.raises(RemoteError) as caught:
+        client.call(7)
+    assert caught.value.exception_type == "InvalidRequest"
+    assert caught.value.message == "mine 7"
+
+
+def test_long_error_text(serve: Serve, client: RpcClient) -> None:
+    """C10: type and message arrive to the letter, the message up to its first 1,000 characters."""
+    serve(function="tests.poison:raises_long")
+    with pytest.raises(RemoteError) as caught:
+        client.call(1200)
+    assert (caught.value.exception_type, caught.value.message) == ("LookupError", "ä" * 1000)
+    with pytest.raises(RemoteError) as caught:
+        client.call(999)
+    assert caught.value.message == "ä" * 999
+
+
+def test_longest_result(serve: Serve, client: RpcClient) -> None:
+    """C1, C10: a result of 4,300 digits is exact; one more is too long to send, and said so."""
+    serve(function="tests.poison:power_of_ten")
+    assert client.call(4299) == 10**4299
+    with pytest.raises(RemoteError, match="4300"):
+        client.call(4300)
+    assert client.call(0) == 1
+
+
+def test_log_of_invalid_requests(serve: Serve, asker: Asker, channel: Any, queue: str) -> None:
+    """C9: each invalid request leaves one line in the log that says what was wrong, with reply_to or without."""
+    server = serve()
+    bodies = [asker.body_of(-1), asker.body_of("x"), b"nonsense", b"x" * 1025]
+    for body in bodies:
+        asker.ask(body)
+        asker.send(body, reply=False)
+    asker.ask(asker.body_of(5))
+    assert server.terminate() == 0
+    lines = [line for line in server.output.splitlines() if "invalid request: " in line]
+    assert len(lines) == 2 * len(bodies)
+    for said in ("negative", "not str", "not JSON", "at most 1024 bytes"):
+        assert sum(said in line for line in lines) == 2
+    assert channel.queue_declare(queue, passive=True).method.message_count == 0
+
+
+def test_invalid_requests_are_not_requeued(serve: Serve, asker: Asker, url: str) -> None:
+    """C9: an invalid request is acknowledged, once, and neither rejected nor given back."""
+    with watched(url) as (proxy, methods):
+        serve(url=proxy.url)
+        before = len(methods.sent)
+        asker.ask(asker.body_of(-1))
+        asker.send(b"nonsense", reply=False)
+        asker.ask(asker.body_of(5))
+        wait_until(lambda: methods.names[before:].count("Basic.Ack") == 3, "the acknowledgements")
+        # a worker may set its prefetch once more at the beginning
+        assert [name for name in methods.names[before:] if name != "Basic.Qos"] == [
+            "Basic.Publish",
+            "Basic.Ack",
+            "Basic.Ack",
+            "Basic.Publish",
+            "Basic.Ack",
+        ]
+
+
+# -- stopping (C17) ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_stopping_server_takes_nothing(
+    serve: Serve, client: RpcClient, log: Path, concurrency: int
+) -> None:
+    """C17: while a server that was told to stop computes, an idle one gets all that comes, at once."""
+    options = logged(log, prefetch=concurrency + 2, concurrency=concurrency)
+    servers = {server.pid: server for server in (serve(**options), serve(**options))}
+    slow = client.submit(2500, timeout=50)
+    wait_until(lambda: logged_calls(log) == [2500], "one of them to compute")
+    busy = servers[int(log.read_text().split()[1])]
+    busy.send_signal(signal.SIGTERM)
+    busy.wait_for_output("stopping: ")
+    assert [client.call(n, timeout=2) for n in range(12)] == list(range(12))
+    assert not slow.done()
+    assert slow.result() == 2500
+    assert busy.wait(20) == 0
+    assert logged_calls(log) == [2500, *range(12)]
+
+
+def test_stopping_server_on_the_wire(
+    serve: Serve, client: RpcClient, log: Path, url: str, channel: Any, queue: str
+) -> None:
+    """C17: told to stop, a server cancels its consumer, then replies, then acknowledges."""
+    with watched(url) as (proxy, methods):
+        server = serve(url=proxy.url, **logged(log))
+        future = client.submit(600, timeout=30)
+        wait_until(lambda: logged_calls(log) == [600], "the server to compute")
+        assert server.terminate(20) == 0
+        assert future.result(timeout=5) == 600
+        order = ["Basic.Cancel", "Basic.Publish", "Basic.Ack"]
+        assert [name for name in methods.names if name in order] == order
+        assert channel.queue_declare(queue, passive=True).method.message_count == 0
+
+
+def test_deadline_does_not_interrupt(serve: Serve, client: RpcClient, log: Path) -> None:
+    """C4, C14: a deadline ends the call, not the computation that has begun; its reply is late."""
+    server = serve(**logged(log))
+    with pytest.raises(RpcTimeout):
+        client.call(700, timeout=0.4)
+    wait_until(lambda: client.stats.late == 1, "the late reply")
+    assert server.terminate() == 0
+    serve(**logged(log))
+    assert client.call(1) == 1
+    assert logged_calls(log) == [700, 1]
+
+
+# -- brokers (C12, C18, C20) -------------------------------------------------------------------------------
+
+
+def test_server_at_a_refusing_and_a_dead_broker(backend: str, url: str, queue: str) -> None:
+    """C18, C20: a refusal is not hidden by a dead broker before or after it."""
+    refusing = url.replace("guest:guest", "guest:wrong")
+    for several in (f"{refusing};{NOWHERE}", f"{NOWHERE};{refusing};{url}"):
+        done = run(f"{backend}.rpc_server", "--url", several, "--queue", queue)
+        assert done.returncode == EXIT_REFUSED, done.stderr
+        assert done.stderr.count("\n") == 1
+        assert "the broker refused" in done.stderr
+
+
+# -- a connection that is lost in a job ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def proxy(url: str) -> Iterator[Proxy]:
+    """A proxy to the run's broker."""
+    with Proxy.for_url(url) as between:
+        yield between
+
+
+def test_reply_after_a_loss_is_not_sent(
+    serve: Serve, client: RpcClient, proxy: Proxy, log: Path
+) -> None:
+    """C11: a request whose connection was lost in its job is answered once, by who has it then."""
+    server = serve(url=proxy.url, **logged(log))
+    future = client.submit(800, timeout=30)
+    wait_until(lambda: logged_calls(log) == [800], "the server to compute")
+    proxy.cut()
+    assert future.result() == 800
+    assert client.call(1) == 1
+    assert server.terminate(20) == 0
+    assert logged_calls(log) == [800, 800, 1]
+    assert client.stats.late == 0
+
+
+def test_function_that_holds_the_interpreter_lock(
+    serve: Serve, client: RpcClient, log: Path
+) -> None:
+    """C11, C18: a job that keeps heartbeats from being sent costs the connection, and is computed again."""
+    options = logged(log, heartbeat=1)
+    server = serve(**options | {"function": "tests.poison:holds_the_lock"})
+    assert client.call(5, timeout=30) == 5
+    assert logged_calls(log) == [5, 5]
+    assert "next attempt in" in server.output
+    assert client.stats == Stats(sent=1, succeeded=1)
