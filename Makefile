@@ -31,6 +31,7 @@ check: venv ## lint, format, types, import rules, and whether what is generated 
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 	$(PY) -m tests.conformance_report --check
+	$(PY) -m tests.sentences
 	$(PY) -m benchmarks.report --check
 
 bench: setup ## measure everything (five minutes), and write out/report.html

@@ -31,7 +31,7 @@ from harness.broker import PrivateBroker
 from harness.functions import logged_calls
 from harness.proxy import Proxy
 from rpc_core.client import BaseClient
-from rpc_core.limits import IO_TIMEOUT
+from rpc_core.limits import FAIL_FAST_AFTER, IO_TIMEOUT
 from tests.load import LATE
 from tests.methods import watched
 from tests.running import NOWHERE
@@ -234,6 +234,26 @@ def test_any_broker_can_be_asked(connect: Connect, url: str, fail_fast: bool) ->
         return str(caught.value) == "no server consumes the request queue"
 
     assert any(told() for _ in range(ATTEMPTS))
+
+
+def test_nobody_is_asked_too_late(connect: Connect, proxy: Proxy) -> None:
+    """C6: after a question about consumers was lost with its connection, the next is asked, and in time."""
+    client = connect(proxy.url, fail_fast=True)
+    with pytest.raises(RpcServerUnavailable):
+        client.call(1, timeout=30)  # connects
+    proxy.black_hole()
+    lost = client.submit(1, timeout=30)
+    asks = time.monotonic() + FAIL_FAST_AFTER + 0.2
+    wait_until(lambda: time.monotonic() > asks, "the question to be sent")
+    proxy.cut()
+    assert isinstance(lost.exception(), RpcConnectionLost)
+    proxy.heal()
+    wait_until(lambda: client.stats.reconnects >= 1, "the client to be back", 30)
+
+    def attempt() -> float:
+        return seconds_until(lambda: client.call(1, timeout=30), RpcServerUnavailable)
+
+    best(attempt, FAIL_FAST_WITHIN)
 
 
 def test_server_that_leaves_after_the_first_look(serve: Serve, connect: Connect, url: str) -> None:

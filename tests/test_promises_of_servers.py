@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ import pytest
 from conftest import Serve
 from contract import RemoteError, RpcClient, RpcTimeout, Stats
 from contract.wire import queue_arguments
+from harness.broker import PrivateBroker
 from harness.functions import logged_calls
 from harness.proxy import Proxy
 from rpc_core.programs import EXIT_REFUSED
+from tests.load import LATE
 from tests.methods import watched
 from tests.running import NOWHERE, run
 from tests.waiting import take_request, wait_until
@@ -314,3 +317,29 @@ def test_function_that_holds_the_interpreter_lock(
     assert logged_calls(log) == [5, 5]
     assert "next attempt in" in server.output
     assert client.stats == Stats(sent=1, succeeded=1)
+
+
+def test_alarm(serve: Serve, client: RpcClient, private_broker: PrivateBroker, log: Path) -> None:
+    """C4, C11, C17: while the broker reads nothing calls end in time; they are computed afterwards."""
+    server = serve(**logged(log))
+    assert client.call(1) == 1
+    alarm = "{resource_limit, memory, node()}"
+    private_broker.evaluate(f"rabbit_alarm:set_alarm({{{alarm}, []}})")
+    try:
+        begun = time.monotonic()
+        with pytest.raises(RpcTimeout):
+            client.call(2, timeout=0.7)
+        assert 0.7 <= time.monotonic() - begun < 0.7 + LATE
+        assert logged_calls(log) == [1]
+    finally:
+        private_broker.evaluate(f"rabbit_alarm:clear_alarm({alarm})")
+    wait_until(lambda: logged_calls(log) == [1, 2], "the request to be computed all the same")
+    assert client.call(3, timeout=20) == 3
+    private_broker.evaluate(f"rabbit_alarm:set_alarm({{{alarm}, []}})")
+    try:
+        lost = client.submit(4, timeout=20)
+        assert server.terminate(20) == 0  # it does not wait for the alarm's end
+    finally:
+        private_broker.evaluate(f"rabbit_alarm:clear_alarm({alarm})")
+    serve(**logged(log))
+    assert lost.result() == 4
