@@ -10,7 +10,7 @@ PY := .venv/bin/python
 # A file on one worker: its tests share brokers, a cluster, what was measured. In the order of tests/conftest.py.
 PARALLEL := -n 6 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help compare test conformance check bench soak report constraints clean venv setup
+.PHONY: help compare test conformance check mutants bench soak report constraints clean venv setup
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ check: venv ## lint, format, types, import rules, and whether what is generated 
 	$(PY) -m tests.sentences
 	$(PY) -m benchmarks.report --check
 
+mutants: venv ## change the machinery in a thousand places, one at a time; say which change no test notices
+	$(PY) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	  print(*p["optional-dependencies"]["mutants"], sep="\n")' | xargs -d '\n' $(PY) -m pip install --quiet
+	nice -n 10 .venv/bin/mutmut run $(ARGS)
+	$(PY) -m tests.mutants
+
 bench: setup ## measure everything (five minutes), and write out/report.html
 	$(PY) -m pytest --benchmark $(ARGS)
 
@@ -54,7 +60,7 @@ constraints: venv ## write constraints.txt anew: the newest versions that pyproj
 
 clean: ## remove .venv, caches and whatever else was generated (but not RabbitMQ)
 	rm -rf .venv .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
-	  .ruff_cache build dist out *.egg-info
+	  .ruff_cache build dist mutants out *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 venv:

@@ -15,6 +15,8 @@ from tests.time_limits import Overrun, TimeLimits
 LONGEST = [
     "test_suite_catches.py",
     "test_calls.py",
+    "test_promises.py",
+    "test_promises_of_servers.py",
     "test_server.py",
     "test_celery.py",
     "test_surroundings.py",

@@ -200,10 +200,27 @@ ENDS: dict[type[Exception], tuple[Exception, int, str]] = {
         1,
         "the function failed in the server: ValueError: boom (its traceback is in the server's log)",
     ),
-    RpcTimeout: (RpcTimeout("no answer"), 69, "no answer: try again with a longer --timeout"),
-    RpcServerUnavailable: (RpcServerUnavailable("nobody"), 69, "nobody: start what is missing"),
-    RpcConnectionLost: (RpcConnectionLost("gone"), 69, "gone: the request may have run"),
-    RpcAccessRefused: (RpcAccessRefused("no"), 77, "no: check user and password in --url"),
+    RpcTimeout: (
+        RpcTimeout("no answer"),
+        69,
+        "no answer: try again with a longer --timeout, look at the server's log, "
+        "or check that the server is of the same layer",
+    ),
+    RpcServerUnavailable: (
+        RpcServerUnavailable("nobody"),
+        69,
+        "nobody: start what is missing, or check --url (else $AMQP_URL) and --queue",
+    ),
+    RpcConnectionLost: (
+        RpcConnectionLost("gone"),
+        69,
+        "gone: the request may have run; try again if that does no harm",
+    ),
+    RpcAccessRefused: (
+        RpcAccessRefused("no"),
+        77,
+        "no: check user and password in --url (else $AMQP_URL), the user's permissions, and --queue-type",
+    ),
     RpcClosed: (RpcClosed("closed"), 69, "closed"),
     RpcError: (RpcError("something"), 69, "something"),
     ValueError: (ValueError("heartbeat must be"), 2, "heartbeat must be"),
@@ -230,8 +247,8 @@ def test_exit_code(
     said = capsys.readouterr()
     assert said.out == " [x] Requesting fib(30)\n"
     [line] = said.err.splitlines()
-    assert line.startswith(f"python -m {PACKAGE}.rpc_client: {says}")
-    assert explain(recorder.outcome) in line
+    assert line == f"python -m {PACKAGE}.rpc_client: {says}"
+    assert explain(recorder.outcome) == says
     assert recorder.closed == 1
 
 
@@ -340,6 +357,15 @@ def test_each_option_of_the_server_arrives(arguments: list[str], changed: dict[s
     assert logging.getLogger(PACKAGE).level == (logging.DEBUG if found.verbose else logging.INFO)
 
 
+def test_function_that_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names: a server's function that cannot be had is wrong usage, and one line says why."""
+    with pytest.raises(SystemExit) as ended:
+        parse_server_options(PACKAGE, ["--function", "contract.fibonacci:MAX_N"])
+    assert ended.value.code == 2
+    says = "'contract.fibonacci:MAX_N' is not a function (see --help)"
+    assert capsys.readouterr().err == f"python -m {PACKAGE}.rpc_server: {says}\n"
+
+
 def test_address_from_the_environment(
     recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -434,6 +460,18 @@ def test_ready_line(capsys: pytest.CaptureFixture[str]) -> None:
     print_ready()
     assert capsys.readouterr().out == " [x] Awaiting RPC requests\n"
     assert READY_LINE == " [x] Awaiting RPC requests"
+
+
+def test_ready_line_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C18: whoever waited for the ready line may have gone: that is no error, and all output goes nowhere then."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as nowhere:
+        monkeypatch.setattr(sys, "stdout", nowhere)
+        print_ready()
+        print("more", flush=True)
+        assert os.path.samestat(os.fstat(writer), os.stat(os.devnull))
+        monkeypatch.undo()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -78,9 +78,19 @@ def test_connecting_that_is_given_up() -> None:
     with pytest.raises(ConnectionRefusedError):
         open_any(["1", "2", "3"], note, failure, lambda: len(tried) == 2)
     assert tried == ["1", "2"]
-    with pytest.raises(ConnectionAbortedError, match="closed while connecting"):
+    with pytest.raises(ConnectionAbortedError, match=r"^closed while connecting$"):
         open_any(["1"], note, failure, lambda: True)
     assert tried == ["1", "2"]
+
+
+def test_declaration_that_is_refused() -> None:
+    """C12, C20: while connecting a queue that was declared otherwise (406) is a refusal: the next is not tried."""
+
+    def declared_otherwise(error: BaseException) -> Failure:
+        return Failure(error, 406)
+
+    with pytest.raises(ConnectionRefusedError, match="dead 1"):
+        open_any(["dead 1", "live"], open_kind, declared_otherwise, lambda: False)
 
 
 # -- pauses (C12, C18) -----------------------------------------------------------------------------------
@@ -158,6 +168,13 @@ def test_server_that_is_refused_at_first(caplog: pytest.LogCaptureFixture) -> No
     assert caplog.messages == ["the broker refused: OSError('refused')"] * 2
     assert {record.levelname for record in caplog.records} == {"ERROR"}
     assert not server_backoff().gives_up(OUTAGE, was_ready=False)
+
+
+def test_server_whose_message_is_refused() -> None:
+    """C18: once a server was ready, 406 is about a message or a job, and no refusal; before it is."""
+    declared_otherwise = Failure(OSError("406"), 406)
+    assert not server_backoff().gives_up(declared_otherwise, was_ready=True)
+    assert server_backoff().gives_up(declared_otherwise, was_ready=False)
 
 
 def test_server_that_has_served() -> None:

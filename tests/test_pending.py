@@ -475,8 +475,12 @@ def test_reply_that_cannot_be_read(table: Table, caplog: pytest.LogCaptureFixtur
     assert not call.future.done()
     assert table.stats == Stats(malformed=1, in_flight=1)
     [line] = caplog.messages
-    assert line.startswith("malformed reply: ")
+    assert line.startswith(
+        "malformed reply: not a reply: type None, 'application/json', body b'{xxx"
+    )
     assert len(line) < 250
+    table.on_reply(call.correlation_id, b"7", "text/plain", None)
+    assert table.stats == Stats(malformed=2, in_flight=1)
 
 
 def test_replies_that_belong_to_nobody(table: Table) -> None:

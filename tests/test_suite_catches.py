@@ -24,7 +24,8 @@ NAMES = [name for name in MODULES if not name.startswith(("_", "hang_"))]
 NUMBERED = {clause for clause in CLAUSES if clause[0] == "C"}
 ROOT = Path(__file__).parent.parent
 SHARES = 3  # runs at a time, each with a broker of its own; what is broken mostly makes others wait
-QUICK = [f"tests/test_{group}.py" for group in ("calls", "errors", "server", "trust")]
+GROUPS = ("calls", "errors", "server", "trust", "promises", "promises_of_servers")
+QUICK = [f"tests/test_{group}.py" for group in GROUPS]
 
 Outcomes = Mapping[str, Mapping[str, Any]]  # clause -> backend -> what became of its tests
 

@@ -351,6 +351,7 @@ def test_queue_deleted_under_a_client(
     wait_until(lambda: client.stats.sent == 2, "the request to be sent")
     serve()
     assert future.result() == 832040
+    assert client.stats.sent == 2  # the second time it is the same request
     channel.queue_delete(queue)  # under the server too
     assert client.call(11, timeout=30) == 89
 

@@ -320,6 +320,19 @@ def test_keep_alive(kept: tuple[KeepAlive, list[int]]) -> None:
     assert threading.get_ident() not in looks
 
 
+def test_keep_alive_ends() -> None:
+    """C17: close() ends the thread, whether it sleeps or not."""
+    for sleeps in (False, True):
+        keep_alive = KeepAlive(lambda: None)
+        if sleeps:
+            wait_until(lambda: keep_alive._asleep, "it to sleep", 5)  # noqa: B023
+        closing = threading.Thread(target=keep_alive.close, daemon=True)
+        closing.start()
+        closing.join(5)
+        assert not closing.is_alive()
+        assert not keep_alive._thread.is_alive()
+
+
 # -- a server's request (C5) -----------------------------------------------------------------------------
 
 

@@ -1,0 +1,20 @@
+"""C17: a worker that was told to stop goes on taking requests: they lie there until its job ends."""
+
+from celery_impl.consumer import RpcConsumer
+from tests.broken import _base, _celery
+
+__path__ = _base.PARTS
+
+LAYER = "celery_impl"
+BREAKS = {"C17"}
+CAUGHT_BY = {"test_stopping_server_on_the_wire"}
+
+
+class Consumer(RpcConsumer):
+    def _on_signal(self) -> None:
+        self.task_consumer.cancel = lambda: None
+        super()._on_signal()
+
+
+class Server(_celery.Server):
+    consumer = Consumer
