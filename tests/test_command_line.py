@@ -121,7 +121,7 @@ CLIENT_DEFAULTS = {
     "timeout": 10.0,
     "fail_fast": False,
     "heartbeat": 30,
-    "queue_type": "classic",
+    "queue_type": None,
 }
 CLIENT_OPTIONS = [
     ([], {}),
@@ -331,7 +331,8 @@ SERVER_DEFAULTS = ServerOptions(
     concurrency=1,
     prefetch=1,
     heartbeat=30,
-    queue_type="classic",
+    queue_type=None,
+    queue_arguments={"x-queue-type": "classic"},
     verbose=False,
 )
 SERVER_OPTIONS = [
@@ -343,7 +344,10 @@ SERVER_OPTIONS = [
     (["--prefetch", "5"], {"prefetch": 5}),
     (["--concurrency", "3", "--prefetch", "2"], {"concurrency": 3, "prefetch": 2}),
     (["--heartbeat", "7"], {"heartbeat": 7}),
-    (["--queue-type", "quorum"], {"queue_type": "quorum"}),
+    (
+        ["--queue-type", "quorum"],
+        {"queue_type": "quorum", "queue_arguments": {"x-queue-type": "quorum"}},
+    ),
     (["-v"], {"verbose": True}),
     (["--verbose"], {"verbose": True}),
 ]
@@ -397,12 +401,12 @@ def help_of(
 @pytest.mark.parametrize(
     ("program", "said"),
     [
-        ("rpc_client", ["rpc_queue", "classic", "30", "10.0"]),
+        ("rpc_client", ["rpc_queue", "of the queue that exists, else classic", "30", "10.0"]),
         (
             "rpc_server",
             [
                 "rpc_queue",
-                "classic",
+                "of the queue that exists, else classic",
                 "30",
                 "contract.fibonacci:fib",
                 "1",

@@ -17,6 +17,7 @@ from rpc_core.limits import MAX_RECONNECT_DELAY, RECONNECT_DELAY
 from rpc_core.options import check_heartbeat, check_queue, check_timeout
 from rpc_core.properties import is_text, strip_undecodable_properties
 from rpc_core.refusals import Failure, is_tls_refusal
+from rpc_core.request_queue import Arguments, as_it_is, declared_arguments, open_as_it_is
 
 LOG = logging.getLogger(__name__)
 DELAYS = [0.25, 0.5, 1.0, 2.0, 2.0, 2.0]  # seconds, as running-it-for-real.md says
@@ -396,6 +397,80 @@ def test_bad_timeout(seconds: Any) -> None:
         check_timeout(seconds)
 
 
+# -- the request queue (C23) -----------------------------------------------------------------------------
+
+
+def inequivalent(argument: str, difference: str, code: int | None = 406) -> Failure:
+    """Return a refusal in RabbitMQ's words."""
+    says = f"PRECONDITION_FAILED - inequivalent arg '{argument}' for queue 'q' in vhost '/': {difference}"
+    return Failure(OSError(says), code)
+
+
+CLASSIC: Arguments = {"x-queue-type": "classic"}
+
+
+def test_declared_arguments() -> None:
+    """C23: without a type a queue is declared classic; what is no type is refused."""
+    assert declared_arguments(None) == declared_arguments("classic") == CLASSIC
+    assert declared_arguments("quorum") == {"x-queue-type": "quorum"}
+    with pytest.raises(ValueError, match=r"queue_type must be one of .*, not 'stream'"):
+        declared_arguments("stream")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "queue_type", "adopted"),
+    [
+        (inequivalent("x-max-length", "received none but current is the value '5' of type 'signedint'"), None,
+         {**CLASSIC, "x-max-length": 5}),
+        (inequivalent("x-overflow", "received none but current is the value 'drop-head' of type 'longstr'"), None,
+         {**CLASSIC, "x-overflow": "drop-head"}),
+        (inequivalent("x-single-active-consumer", "received none but current is the value 'true' of type 'bool'"),
+         None, {**CLASSIC, "x-single-active-consumer": True}),
+        (inequivalent("x-single-active-consumer", "received none but current is the value 'false' of type 'bool'"),
+         None, {**CLASSIC, "x-single-active-consumer": False}),
+        (inequivalent("x-queue-type", "received 'classic' but current is 'quorum'"), None,
+         {"x-queue-type": "quorum"}),
+        (inequivalent("x-queue-type", "received 'classic' but current is 'quorum'"), "classic", None),
+        (inequivalent("x-queue-type", "received 'classic' but current is 'stream'"), None, None),
+        (inequivalent("x-queue-type", "received 'classic' but current is none"), None, None),
+        (inequivalent("durable", "received 'true' but current is 'false'"), None, None),
+        (inequivalent("x-max-length", "received none but current is the value '5' of type 'signedint'", 403), None,
+         None),
+        (Failure(OSError("gone")), None, None),
+    ],
+    ids=range(11),
+)  # fmt: skip
+def test_argument_of_a_queue(
+    refusal: Failure, queue_type: str | None, adopted: dict[str, Any] | None
+) -> None:
+    """C23: the argument in which a queue differs is taken over, but not another type than was asked for."""
+    assert as_it_is(CLASSIC, refusal, queue_type) == adopted
+
+
+def test_queue_as_it_is() -> None:
+    """C23: it is declared again and again, each time with one argument more, until it is as it is."""
+    there = {"x-queue-type": "quorum", "x-max-length": 5, "x-expires": 7}
+    tried: list[dict[str, Any]] = []
+
+    def declare(arguments: Any) -> str:
+        tried.append(dict(arguments))
+        for name, value in there.items():
+            if arguments.get(name) != value:
+                type_ = "" if isinstance(value, str) else " of type 'signedint'"
+                current = f"received none but current is the value '{value}'{type_}"
+                raise ConnectionError(inequivalent(name, current).cause.args[0])
+        return "open"
+
+    def refused(error: BaseException) -> Failure:
+        return Failure(error, 406)
+
+    assert open_as_it_is(declare, refused, None) == "open"
+    assert [len(each) for each in tried] == [1, 1, 2, 3]
+    assert tried[-1] == there
+    with pytest.raises(ConnectionError, match="x-queue-type"):
+        open_as_it_is(declare, refused, "classic")
+
+
 # -- properties (C9, C13) --------------------------------------------------------------------------------
 
 
@@ -410,27 +485,30 @@ ALL_PROPERTIES: dict[str, Any] = {
     "timestamp": 2**63, "type": "error", "user_id": "guest", "app_id": "app", "cluster_id": "c",
 }  # fmt: skip
 LEFT_OUT = ("headers", "timestamp")
+BROKEN = b"\xff\xfe\xff\xfe\xff\xfe"  # no UTF-8
 
 
 def test_properties_that_are_kept() -> None:
     """C9, C13: all but headers and timestamp are kept, each as it was."""
     kept = {name: value for name, value in ALL_PROPERTIES.items() if name not in LEFT_OUT}
-    assert strip_undecodable_properties(encoded(**ALL_PROPERTIES)) == encoded(**kept)
-    assert strip_undecodable_properties(encoded()) == encoded()
+    assert strip_undecodable_properties(encoded(**ALL_PROPERTIES)) == (encoded(**kept), None)
+    assert strip_undecodable_properties(encoded()) == (encoded(), None)
     for name, value in ALL_PROPERTIES.items():
         alone = encoded(**{name: value})
-        assert strip_undecodable_properties(alone) == (encoded() if name in LEFT_OUT else alone)
+        left = encoded() if name in LEFT_OUT else alone
+        assert strip_undecodable_properties(alone) == (left, None)
 
 
 def test_text_that_is_none() -> None:
-    """C9, C13: text that is not UTF-8 is left out, and what stands before and after it is kept."""
+    """C9, C13: text that is not UTF-8 is left out, and its neighbours are kept; a correlation id is told apart."""
+    whole = encoded(content_type="broken", correlation_id="id", reply_to="queue")
+    left = encoded(correlation_id="id", reply_to="queue")
+    assert strip_undecodable_properties(whole.replace(b"broken", BROKEN)) == (left, None)
     whole = encoded(content_type="application/json", correlation_id="broken", reply_to="queue")
-    broken = whole.replace(b"broken", b"\xff\xfe\xff\xfe\xff\xfe")
-    assert strip_undecodable_properties(broken) == encoded(
-        content_type="application/json", reply_to="queue"
-    )
+    left = encoded(content_type="application/json", reply_to="queue")
+    assert strip_undecodable_properties(whole.replace(b"broken", BROKEN)) == (left, BROKEN)
     long = encoded(headers={"x": "y" * 70_000}, type="error")
-    assert strip_undecodable_properties(long) == encoded(type="error")
+    assert strip_undecodable_properties(long) == (encoded(type="error"), None)
 
 
 def test_is_text() -> None:

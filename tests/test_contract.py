@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ from contract.wire import (
     error_reply,
     handle_request,
     is_json,
-    queue_arguments,
+    may_be_json,
 )
 from rpc_core.addresses import DEFAULT_URL, broker_urls
 from rpc_core.pending import PendingCalls
@@ -107,7 +108,7 @@ OUTCOMES: list[tuple[bytes, str | None, str | None, object]] = [
     (b"832040", JSON_TYPE, "Error", None),
     (b"832040", JSON_TYPE, "result", None),
     (b"832040", JSON_TYPE, " ", None),
-    (b"832040", "text/plain", None, None),
+    (b"832040", "text/html", None, None),
     (b"832040", "application/jsonx", None, None),
     (b"true", JSON_TYPE, None, None),
     (b"1.0", JSON_TYPE, None, None),
@@ -118,7 +119,7 @@ OUTCOMES: list[tuple[bytes, str | None, str | None, object]] = [
     # and an error only where it is said to be one
     (INVALID, JSON_TYPE, None, None),
     (INVALID, JSON_TYPE, "result", None),
-    (INVALID, "text/plain", "error", None),
+    (INVALID, "text/html", "error", None),
     (b'{"error": "InvalidRequest"}', JSON_TYPE, "error", None),
     (b'{"message": "no"}', JSON_TYPE, "error", None),
     (b'{"error": 1, "message": "no"}', JSON_TYPE, "error", None),
@@ -144,7 +145,7 @@ def test_what_a_reply_is(
 
 
 REFUSALS: list[tuple[bytes, str | None, str]] = [
-    (b"30", "text/plain", "content type must be application/json, not 'text/plain'"),
+    (b"30", "text/html", "content type must be application/json, not 'text/html'"),
     (b"x" * 1025, JSON_TYPE, "body must be at most 1024 bytes, and has 1025"),
     (b"x" * 1024, JSON_TYPE, "body is not JSON: Expecting value"),
     (b"[" * 1024, JSON_TYPE, "body is not JSON: "),
@@ -218,18 +219,25 @@ class InvalidRequestOfItsOwn(Exception):
     """A function's own exception."""
 
 
-def test_queue_arguments() -> None:
-    """C23: the request queue is classic, or a quorum queue that drops a request after five redeliveries."""
-    assert queue_arguments("classic") == {"x-queue-type": "classic"}
-    assert queue_arguments("quorum") == {"x-queue-type": "quorum", "x-delivery-limit": 5}
+def test_limit_on_digits() -> None:
+    """C13: a reply with more digits than this process reads is malformed."""
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(1000)
+    try:
+        with pytest.raises(MalformedReply):
+            decode_reply(b"1" * 1001, JSON_TYPE, None)
+    finally:
+        sys.set_int_max_str_digits(before)
+    assert decode_reply(b"1" * 1001, JSON_TYPE, None) == int("1" * 1001)
 
 
 def test_content_types() -> None:
-    """C9, C13: JSON, by any way to write that, or a content type that is absent; nothing else."""
-    ours = (None, "", b"", "application/json", "APPLICATION/json ; charset=x")
-    assert all(map(is_json, ours))
-    others = ("text/json", "application", "application/json2", b"application/json", 7)
-    assert not any(map(is_json, others))
+    """C9, C13: what is called JSON, or nothing, or what says nothing, may be JSON; nothing else."""
+    ours = ("application/json", "APPLICATION/json ; charset=x")
+    nothing = (None, "", b"", "text/plain", "application/octet-stream", "Text/Plain; charset=x")
+    others = ("text/json", "application", "application/json2", b"application/json", 7, "text")
+    assert [is_json(each) for each in (*ours, *nothing, *others)] == [True] * 2 + [False] * 12
+    assert [may_be_json(each) for each in (*ours, *nothing, *others)] == [True] * 8 + [False] * 6
 
 
 def test_errors() -> None:

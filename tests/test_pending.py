@@ -479,7 +479,7 @@ def test_reply_that_cannot_be_read(table: Table, caplog: pytest.LogCaptureFixtur
         "malformed reply: not a reply: type None, 'application/json', body b'{xxx"
     )
     assert len(line) < 250
-    table.on_reply(call.correlation_id, b"7", "text/plain", None)
+    table.on_reply(call.correlation_id, b"7", "text/html", None)
     assert table.stats == Stats(malformed=2, in_flight=1)
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from conftest import Serve
 from contract import RemoteError, RpcClient, RpcTimeout, Stats
-from contract.wire import queue_arguments
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
 from harness.proxy import Proxy
@@ -110,7 +109,7 @@ def test_options_of_a_server_reach_the_broker(
         serve(url=proxy.url, **options)
         [declared] = methods.of("Queue.Declare")
         assert (declared.queue, declared.durable, declared.exclusive) == (queue, True, False)
-        assert declared.arguments == queue_arguments(options.get("queue_type", "classic"))
+        assert declared.arguments == {"x-queue-type": options.get("queue_type", "classic")}
         [tuned] = methods.of("Connection.TuneOk")
         assert tuned.heartbeat == options.get("heartbeat", 30)
         assert methods.of("Basic.Qos")[-1].prefetch_count == prefetch
