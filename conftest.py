@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ import pytest
 
 from contract import RpcClient
 from contract.implementations import IMPLEMENTATIONS, check_implementation, client_class, gaps
-from harness.broker import ExternalBroker, PrivateBroker
-from harness.broker import broker as running_broker
+from harness.broker import BrokerNotInstalled, ExternalBroker, PrivateBroker, find_program
+from harness.management import ManagedBroker, suite_broker
 from harness.server import ServerProcess
 
 Serve = Callable[..., ServerProcess]
 Connect = Callable[..., RpcClient]
+OpenBroker = PrivateBroker | ManagedBroker
 
 
 class Unusable(RuntimeError):
@@ -113,16 +114,64 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def broker() -> Iterator[PrivateBroker | ExternalBroker]:
     """The RabbitMQ of this run: `$AMQP_URL`, or one of our own."""
-    with running_broker() as node:
+    with ExitStack() as stack:
+        try:
+            node = stack.enter_context(suite_broker())
+        except BrokerNotInstalled as error:
+            pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
         yield node
 
 
 @pytest.fixture
-def private_broker(broker: PrivateBroker | ExternalBroker) -> PrivateBroker:
-    """The run's broker, for a test that stops it, closes its connections, or looks inside."""
-    if not isinstance(broker, PrivateBroker):
-        pytest.skip("needs a broker of its own: $AMQP_URL is set")
+def open_broker(broker: PrivateBroker | ExternalBroker) -> OpenBroker:
+    """The run's broker, for a test that looks inside, or closes its connections."""
+    if not isinstance(broker, OpenBroker):
+        pytest.skip(
+            "looks inside the broker: needs its management API, at port 15672 or $RABBITMQ_MANAGEMENT_URL, "
+            "and an administrator in $AMQP_URL"
+        )
     return broker
+
+
+@pytest.fixture
+def private_broker(broker: PrivateBroker | ExternalBroker) -> PrivateBroker:
+    """The run's broker, for a test that stops it, or changes its settings."""
+    if not isinstance(broker, PrivateBroker):
+        pytest.skip(
+            "stops the broker or changes its settings: needs RabbitMQ installed here, and no $AMQP_URL"
+        )
+    return broker
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> None:
+    """What a test needs that starts a broker of its own, beside that of the run."""
+    find_program("rabbitmq-server")
+
+
+@contextmanager
+def skipped_without_rabbitmq() -> Iterator[None]:
+    """Skip what cannot start a broker of its own, in a run that was given one."""
+    try:
+        yield
+    except BrokerNotInstalled:
+        if not os.environ.get("AMQP_URL"):
+            raise
+        pytest.skip("starts a broker of its own: needs RabbitMQ installed here")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Generator[None, object, object]:
+    """Set a fixture up."""
+    with skipped_without_rabbitmq():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    """Run a test."""
+    with skipped_without_rabbitmq():
+        return (yield)
 
 
 @pytest.fixture

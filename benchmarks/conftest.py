@@ -5,7 +5,6 @@ sets up. Each test then hands its row's timings to pytest-benchmark, so that its
 work as ever.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import psutil
 import pytest
 
 from benchmarks import environment, report
@@ -226,7 +226,7 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     output_json["effort"] = effort_of(config).name
     output_json["quantiles"] = FINE
     output_json["seconds"] = round(time.monotonic() - config.stash.get(STARTED, 0.0))
-    output_json["load_after"] = round(os.getloadavg()[0], 2)
+    output_json["load_after"] = round(psutil.getloadavg()[0], 2)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

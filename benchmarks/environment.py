@@ -5,6 +5,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import psutil
+
 from benchmarks.floor.wire import Connection
 from harness.broker import ExternalBroker, PrivateBroker
 
@@ -23,7 +25,7 @@ def describe(broker: PrivateBroker | ExternalBroker) -> dict[str, Any]:
         "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
         "python": platform.python_version(),
         "cpus": _cpus(),
-        "load_before": round(os.getloadavg()[0], 2),
+        "load_before": round(psutil.getloadavg()[0], 2),
     }
 
 

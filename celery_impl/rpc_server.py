@@ -14,6 +14,7 @@ from typing import Any
 import celery
 from celery.app.trace import setup_worker_optimizations
 from celery.exceptions import Ignore
+from celery.platforms import IS_WINDOWS
 from kombu.utils.compat import detect_environment
 
 from celery_impl.app import TASK, allow_connections, make_app
@@ -70,6 +71,8 @@ def obstacle() -> str | None:
     """Return why the worker cannot run here, if it cannot."""
     if celery.VERSION < (5, 7):  # its consumer has no `call_soon_ack`: nothing would be answered
         return f"Celery 5.7 or newer is needed, not {celery.__version__}"
+    if IS_WINDOWS:
+        return "Celery's worker has no event loop on Windows, which this server needs: run it elsewhere"
     if (environment := detect_environment()) != "default":
         return f"sockets patched by {environment} are not supported: Celery has no event loop there"
     return None

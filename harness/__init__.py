@@ -5,6 +5,7 @@ It knows no implementation: a server is named by its package, a function by `MOD
 | module | what it gives |
 | --- | --- |
 | `broker` | a RabbitMQ node of one's own, or the one at `$AMQP_URL` |
+| `management` | looks into the broker at `$AMQP_URL`, in a virtual host of the run's own |
 | `cluster` | several such nodes, joined |
 | `server` | an RPC server as a user would start it |
 | `program` | any child process: its output, its end, and its children's end |

@@ -16,8 +16,8 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from glob import glob
 from pathlib import Path
 from types import TracebackType
@@ -42,17 +42,22 @@ PLACES = [
 # took 6.5 s instead of 3.7. The threads that carry messages keep RabbitMQ's own settings.
 ERLANG_FLAGS = "-kernel inet_dist_use_interface {127,0,0,1} +sbwtdio very_short"
 
+UNIX = hasattr(os, "getsid")  # Windows has no sessions, by which a node's processes are found
+ELSEWHERE = "set AMQP_URL to the address of a running broker (`docker compose up -d` starts one)"
+
 CLAIMS = 20  # of the ports given out last; see `free_port`
 claims: deque[socket.socket] = deque()
 
 
 class BrokerNotInstalled(RuntimeError):
-    """RabbitMQ or a part of it is not on this machine."""
+    """RabbitMQ or a part of it is not on this machine, or cannot be started by this program there."""
 
     def __init__(self, program: str) -> None:
         super().__init__(
             f"{program} not found: install RabbitMQ (apt-get install rabbitmq-server), "
-            "or set AMQP_URL to the address of a running broker"
+            f"or {ELSEWHERE}"
+            if UNIX
+            else f"a private broker needs Unix: {ELSEWHERE}"
         )
 
 
@@ -100,6 +105,7 @@ class PrivateBroker:
         *,
         tls: TlsFiles | None = None,
         config: Mapping[str, str] | None = None,
+        plugins: Sequence[str] = (),
         distribution: Distribution | None = None,
         port: int | None = None,
         start_timeout: float = 60.0,
@@ -108,7 +114,8 @@ class PrivateBroker:
 
         Clients reach it at `port`, by default a free one.
         `tls` adds a TLS listener, which asks for no client certificate. `config` adds lines to
-        rabbitmq.conf. Nodes that share a `distribution` can form a cluster; its owner stops it.
+        rabbitmq.conf; `plugins` are enabled. Nodes that share a `distribution` can form a
+        cluster; its owner stops it.
         `start_timeout` is in seconds.
         """
         self._server = find_program("rabbitmq-server")
@@ -128,6 +135,7 @@ class PrivateBroker:
         if tls is not None:
             self._add_tls_listener(tls)
         self.config.update(config or {})
+        self._plugins = plugins
         self._start_timeout = start_timeout
         self._directory: Path | None = None
         self._program: Program | None = None
@@ -295,6 +303,24 @@ class PrivateBroker:
         values = map(int, answer.strip("{}").split(","))
         return dict(zip(expressions, values, strict=True))
 
+    def unacknowledged(self, queue: str) -> int:
+        """Return how many messages of a queue are delivered and not acknowledged."""
+        rows = self.table("queues", "name", "messages_unacknowledged")
+        return next(int(row["messages_unacknowledged"]) for row in rows if row["name"] == queue)
+
+    def delete_queue(self, name: str) -> None:
+        """Delete a queue, with what is in it, whoever consumes it."""
+        self.ctl("delete_queue", name)
+
+    @contextmanager
+    def limit_connections(self, connections: int) -> Iterator[None]:
+        """Let the virtual host have so many connections; it refuses further ones with 530."""
+        self.ctl("set_vhost_limits", json.dumps({"max-connections": connections}))
+        try:
+            yield
+        finally:
+            self.ctl("clear_vhost_limits")
+
     def _add_tls_listener(self, tls: TlsFiles) -> None:
         port = free_port()
         self.tls_url = f"amqps://guest:guest@localhost:{port}/%2F"
@@ -312,7 +338,7 @@ class PrivateBroker:
         guardian.watch_directory(directory)
         lines = [f"{key} = {value}\n" for key, value in self.config.items()]
         (directory / "rabbitmq.conf").write_text("".join(lines))
-        (directory / "enabled_plugins").write_text("[].\n")
+        (directory / "enabled_plugins").write_text(f"[{','.join(self._plugins)}].\n")
         cookie = directory / ".erlang.cookie"
         cookie.write_text(self._distribution.cookie)
         cookie.chmod(0o400)
@@ -347,7 +373,7 @@ class PrivateBroker:
 
 
 class ExternalBroker:
-    """The broker at `$AMQP_URL`, which nobody here may stop, kill or look into."""
+    """The broker at `$AMQP_URL`, which nobody here may stop, kill or look into; but see `harness.management`."""
 
     controllable = False
     tls_url: str | None = None
@@ -411,6 +437,8 @@ def find_program(name: str) -> str:
 
     Raises BrokerNotInstalled.
     """
+    if not UNIX:
+        raise BrokerNotInstalled(name)
     path = [place for place in os.get_exec_path() if place.rstrip("/") not in WRAPPERS]
     path += [place for pattern in PLACES for place in sorted(glob(pattern))]
     if found := shutil.which(name, path=os.pathsep.join(path)):

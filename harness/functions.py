@@ -130,7 +130,7 @@ def leaves_child_then_slow(n: int) -> int:
 def kill_process(n: int) -> int:
     """SIGKILL the process that computes this when n is POISON, else return n."""
     if n == POISON:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
     return n
 
 

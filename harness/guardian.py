@@ -93,6 +93,8 @@ def _guardian() -> int:
 
 
 def _session(pid: int) -> int | None:
+    if not hasattr(os, "getsid"):
+        return pid  # Windows: the leader alone, and those that descend from it
     try:
         return os.getsid(pid)
     except ProcessLookupError:

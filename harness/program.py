@@ -85,6 +85,7 @@ class Program:
             env=self._environment(),
             cwd=self._cwd,
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows
         )
         try:
             guardian.watch_process(self._process.pid)
@@ -138,6 +139,8 @@ class Program:
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the program itself, not to its children; return at once."""
+        if number in (signal.SIGINT, signal.SIGTERM):  # Windows has one way to ask a program to end
+            number = getattr(signal, "CTRL_BREAK_EVENT", number)
         self._started().send_signal(number)
 
     def terminate(self, timeout: float = 15.0) -> int:

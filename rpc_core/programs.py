@@ -7,6 +7,7 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,10 +36,9 @@ from rpc_core.request_queue import (
 
 EXIT_ERROR_REPLY = 1  # the server answered, with an error
 EXIT_USAGE = 2
-# 69, no answer: no broker, no server, too late, connection lost
-EXIT_UNAVAILABLE = os.EX_UNAVAILABLE
-# 77: the broker refuses this user, password, permission, certificate or queue
-EXIT_REFUSED = os.EX_NOPERM
+# the numbers of sysexits.h, for which Windows has no names in `os`
+EXIT_UNAVAILABLE = 69  # no answer: no broker, no server, too late, connection lost
+EXIT_REFUSED = 77  # the broker refuses this user, password, permission, certificate or queue
 
 READY_LINE = " [x] Awaiting RPC requests"
 
@@ -216,17 +216,25 @@ class StopSignals:
         self._selector = selectors.DefaultSelector()  # select() knows no descriptors over 1,023
         self._selector.register(self._reader, selectors.EVENT_READ)
         self._before: dict[int, Any] = {}
+        self._waker: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        numbers = [signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGBREAK", None)]
+        for number in filter(None, numbers):
             self._before[number] = signal.signal(number, self._on_signal)
         if hasattr(os, "register_at_fork"):
             # a process that the function forks is not the server: what ends it must not end this one
             os.register_at_fork(after_in_child=self._restore)
+        else:
+            self._wake_on_signals()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._restore()
+        if self._waker is not None:
+            signal.set_wakeup_fd(-1)
+            self._writer.send(b".")
+            self._waker.join()
         self._selector.close()
         self._reader.close()
         self._writer.close()
@@ -245,6 +253,16 @@ class StopSignals:
         self.stop_requested = True
         with suppress(OSError):  # the server has just ended
             self._writer.send(b".")
+        self._wake()
+
+    def _wake_on_signals(self) -> None:
+        """Have a thread call `wake` at a signal: on Windows that ends no wait, and the handler runs after it."""
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._waker = threading.Thread(target=self._wait_and_wake, name="rpc-signals", daemon=True)
+        self._waker.start()
+
+    def _wait_and_wake(self) -> None:
+        self._reader.recv(1, socket.MSG_PEEK)  # left there, for `wait` and whoever watches `fileno`
         self._wake()
 
     def _restore(self) -> None:

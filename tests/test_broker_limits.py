@@ -1,29 +1,24 @@
 """C6, C12, C18, C21: what a broker does not allow: how many connections, how large, how long, how seldom."""
 
-import json
 import threading
 from contextlib import suppress
 
 import pytest
 
-from conftest import Connect, Serve
+from conftest import Connect, OpenBroker, Serve
 from contract import RpcConnectionLost, RpcError
 from harness.broker import PrivateBroker
 from tests.settings import settings
 from tests.waiting import call_until_served, idle, wait_until
 
 
-def test_nobody_can_be_asked(serve: Serve, connect: Connect, private_broker: PrivateBroker) -> None:
+def test_nobody_can_be_asked(serve: Serve, connect: Connect, open_broker: OpenBroker) -> None:
     """C6: that the broker takes no further connection does not mean that nobody serves."""
     serve(function="harness.functions:slow")
     client = connect(fail_fast=True)
     assert call_until_served(client, 1) == 1
-    limit = {"max-connections": private_broker.counts()["connections"]}
-    private_broker.ctl("set_vhost_limits", json.dumps(limit))
-    try:
+    with open_broker.limit_connections(open_broker.counts()["connections"]):
         assert call_until_served(client, 2000) == 2000
-    finally:
-        private_broker.ctl("clear_vhost_limits")
 
 
 def test_nobody_can_ask(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from pika.exceptions import ChannelClosedByBroker
 
-from conftest import Connect, Serve
+from conftest import Connect, OpenBroker, Serve
 from contract import (
     MAX_N,
     InvalidRequest,
@@ -29,9 +29,9 @@ from contract import (
     RpcTimeout,
     fib,
 )
-from harness.broker import PrivateBroker
 from harness.functions import logged_calls
 from tests.load import LATE
+from tests.systems import needs_signals
 from tests.waiting import call_until_served, idle, take_request, wait_until, wait_until_no_more
 
 
@@ -74,16 +74,16 @@ def test_replies_in_any_order(serve: Serve, client: RpcClient) -> None:
     assert [future.result() for future in submitted] == [2000, 1000, 1]
 
 
-def test_one_callback_queue(serve: Serve, connect: Connect, private_broker: PrivateBroker) -> None:
+def test_one_callback_queue(serve: Serve, connect: Connect, open_broker: OpenBroker) -> None:
     """C2: one callback queue per client, declared once."""
-    before = private_broker.queue_names()
+    before = open_broker.queue_names()
     serve()
     client = connect()
     client.call(1)
-    first = private_broker.queue_names() - before
+    first = open_broker.queue_names() - before
     for n in range(50):
         client.call(n)
-    assert private_broker.queue_names() - before == first
+    assert open_broker.queue_names() - before == first
     assert len(first) == 2  # the request queue, and the client's
 
 
@@ -385,6 +385,7 @@ def test_cancel_is_too_late_after_the_answer(serve: Serve, client: RpcClient) ->
     assert future.result() == 55
 
 
+@needs_signals
 def test_interrupted_wait(serve: Serve, client: RpcClient) -> None:
     """C7: Ctrl-C ends the wait for a call, which is then cancelled; the client goes on."""
     serve(function="harness.functions:slow")
@@ -408,6 +409,7 @@ def test_interrupted_wait(serve: Serve, client: RpcClient) -> None:
     assert client.call(2, timeout=20) == 2
 
 
+@needs_signals
 def test_interrupted_at_any_moment(serve: Serve, client: RpcClient) -> None:
     """C7: wherever Ctrl-C meets a caller, the client goes on, and closes."""
     serve()
@@ -458,20 +460,18 @@ def test_close_fails_what_is_pending(client: RpcClient) -> None:
         client.submit(1)
 
 
-def test_close_leaves_nothing(
-    serve: Serve, connect: Connect, private_broker: PrivateBroker
-) -> None:
+def test_close_leaves_nothing(serve: Serve, connect: Connect, open_broker: OpenBroker) -> None:
     """C8: no thread, connection, channel or queue of the client's stays behind."""
     serve()
-    before = private_broker.counts()
+    before = open_broker.counts()
     threads = set(threading.enumerate())
     for _ in range(3):
         client = connect()
         assert client.call(10) == 55
-        assert private_broker.counts()["queues"] > before["queues"]
+        assert open_broker.counts()["queues"] > before["queues"]
         client.close()
     wait_until(lambda: set(threading.enumerate()) <= threads, "the client's threads to end")
-    wait_until_no_more(private_broker.counts, before)
+    wait_until_no_more(open_broker.counts, before)
 
 
 def test_close_removes_the_callback_queue(client: RpcClient, queue: str, channel: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pika
 import pytest
 
-from conftest import Connect, Serve
+from conftest import Connect, OpenBroker, Serve
 from contract import (
     InvalidRequest,
     RemoteError,
@@ -288,14 +288,14 @@ def test_poison_request(serve: Serve, client: RpcClient) -> None:
 
 
 def test_connections_closed_by_the_broker(
-    serve: Serve, client: RpcClient, private_broker: PrivateBroker
+    serve: Serve, client: RpcClient, open_broker: OpenBroker
 ) -> None:
     """C12: calls in flight fail with RpcConnectionLost or complete; the same client works again."""
     serve(function="harness.functions:slow", concurrency=4)
     assert client.call(1) == 1
     futures = [client.submit(n) for n in (3000, 3001, 3002)]
     wait_until(lambda: client.stats.sent == 4, "the requests to be sent")
-    private_broker.close_all_connections("test")
+    open_broker.close_all_connections("test")
     wait(futures, timeout=30)
     for n, future in zip((3000, 3001, 3002), futures, strict=True):
         error = future.exception(timeout=0)

@@ -1,7 +1,6 @@
 """C2 to C18 on a bad day: slow and broken networks, silent peers, dead brokers, wrong clocks."""
 
 import os
-import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from harness.functions import logged_calls
 from harness.program import PROJECT_ROOT
 from harness.proxy import Direction, Proxy, Way
 from tests.load import LATE, Load
+from tests.systems import needs_limits_of_others
 from tests.waiting import stopped, wait_until
 
 DIRECTIONS = get_args(Direction)
@@ -322,6 +322,8 @@ def test_stuck_write_of_another_caller(
 @contextmanager
 def no_further_file(pid: int) -> Iterator[None]:
     """Let a process open no file and no socket."""
+    import resource
+
     soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (1, hard))
     try:
@@ -330,6 +332,7 @@ def no_further_file(pid: int) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@needs_limits_of_others
 def test_no_file_descriptor_left(serve: Serve, connect: Connect, url: str) -> None:
     """C12, C18: while a process has no descriptor for a socket it tries again, and then goes on."""
     with Proxy.for_url(url) as clients, Proxy.for_url(url) as servers:

@@ -16,10 +16,10 @@ import pika
 import psutil
 import pytest
 import trustme
-from pika.exceptions import ConnectionClosedByBroker
+from pika.exceptions import ConnectionClosedByBroker, ProbableAccessDeniedError
 
 from harness import broker as broker_module
-from harness import functions
+from harness import functions, management
 from harness.broker import (
     BrokerNotInstalled,
     ExternalBroker,
@@ -30,6 +30,7 @@ from harness.broker import (
     free_port,
 )
 from harness.guardian import family
+from harness.management import ManagedBroker, Unmanageable, suite_broker
 from harness.program import PROJECT_ROOT, Program
 from harness.proxy import Direction, Proxy
 from harness.server import ServerProcess
@@ -279,7 +280,7 @@ def test_killed_family_leaves_its_guardian(tmp_path: Path) -> None:
     wait_until(lambda: not place.exists(), "the directory to be removed")
 
 
-def test_foreground_broker_ends_on_sigterm() -> None:
+def test_foreground_broker_ends_on_sigterm(rabbitmq: None) -> None:
     """`python -m harness.broker` says where it is, and cleans up when it is asked to end."""
     with Program([sys.executable, "-m", "harness.broker"]) as owner:
         owner.wait_for_output("^AMQP_URL=.*\n.+", timeout=60)
@@ -289,7 +290,7 @@ def test_foreground_broker_ends_on_sigterm() -> None:
         assert owner.output.count("\n") == 2
 
 
-def test_foreground_broker_ends_on_ctrl_c_while_it_starts() -> None:
+def test_foreground_broker_ends_on_ctrl_c_while_it_starts(rabbitmq: None) -> None:
     """Ctrl-C before the broker is ready is as clean."""
     with Program([sys.executable, "-m", "harness.broker"]) as owner:
         wait_until(lambda: vms(owner.pid), "an Erlang VM starts")
@@ -319,7 +320,87 @@ def test_port_that_is_taken_is_one_line(
     assert "in use" in capsys.readouterr().err
 
 
-def test_external_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_private_broker_on_windows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where processes have no sessions, `python -m harness.broker` says so, and what to do."""
+    monkeypatch.setattr(broker_module, "UNIX", False)
+    monkeypatch.setattr(sys, "argv", ["broker"])
+    assert broker_module.main() == 1
+    said = capsys.readouterr().err
+    assert "a private broker needs Unix: set AMQP_URL" in said
+    assert said.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def managed() -> Iterator[ManagedBroker]:
+    """A broker that is reached by its address and its management API only."""
+    api = f"http://127.0.0.1:{free_port()}"
+    config = {"management.tcp.ip": "127.0.0.1", "management.tcp.port": api.rpartition(":")[2]}
+    with PrivateBroker(plugins=["rabbitmq_management"], config=config) as node:
+        with ManagedBroker(node.url, api) as managed:
+            yield managed
+        assert node.table("vhosts", "name") == [{"name": "/"}]
+
+
+def test_managed_broker_looks_inside(managed: ManagedBroker) -> None:
+    """What it tells is true at once, and of its own virtual host only."""
+    before = managed.counts()
+    elsewhere = managed.url.rpartition("/")[0] + "/%2F"
+    with connect(elsewhere) as other, connect(managed.url) as neutral:
+        other.channel().queue_declare("other", exclusive=True)
+        channel = neutral.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("a/ü b")
+        channel.basic_publish("", "a/ü b", b"")
+        channel.basic_get("a/ü b")
+        assert managed.queue_names() == {"a/ü b"}
+        assert managed.unacknowledged("a/ü b") == 1
+        assert managed.counts() == {"queues": 1, "connections": before["connections"] + 1}
+        managed.delete_queue("a/ü b")
+        assert managed.queue_names() == set()
+
+
+def test_managed_broker_closes_connections(managed: ManagedBroker) -> None:
+    """It closes the connections to its own virtual host with a reason, and can refuse others."""
+    elsewhere = managed.url.rpartition("/")[0] + "/%2F"
+    with connect(elsewhere) as other:
+        neutral = connect(managed.url)
+        managed.close_all_connections("because")
+        with pytest.raises(ConnectionClosedByBroker, match="because"):
+            neutral.process_data_events(time_limit=10)
+        with managed.limit_connections(0), pytest.raises(ProbableAccessDeniedError, match="limit"):
+            connect(managed.url)
+        connect(managed.url).close()
+        other.process_data_events()
+
+
+def test_broker_for_the_suite(managed: ManagedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With $AMQP_URL the suite uses the management API if it can; one that is named has to be there."""
+    monkeypatch.setenv("RABBITMQ_MANAGEMENT_URL", f"{managed.management_url}/")
+    monkeypatch.setenv("AMQP_URL", managed.url)
+    with suite_broker() as node:
+        assert isinstance(node, ManagedBroker)
+        assert node.queue_names() == set()
+    monkeypatch.setenv("AMQP_URL", managed.url.replace("guest:guest", "guest:wrong"))
+    with pytest.raises(Unmanageable, match="whoami"), suite_broker():
+        pass
+    monkeypatch.delenv("RABBITMQ_MANAGEMENT_URL")
+    monkeypatch.setattr(management, "PORT", 1)  # where nobody listens
+    with suite_broker() as node:
+        assert type(node) is ExternalBroker
+
+
+def test_management_of_another_broker(managed: ManagedBroker, node: PrivateBroker) -> None:
+    """An API that belongs to another broker, as on a machine with several, is not used."""
+    with pytest.raises(Unmanageable, match="another broker's"):
+        ManagedBroker(node.url, managed.management_url).__enter__()
+    with pytest.raises(Unmanageable, match="404"):
+        managed._ask("GET", "vhosts/none")
+    assert len(managed._ask("GET", "vhosts")) == 2
+
+
+def test_external_broker(rabbitmq: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """$AMQP_URL takes the place of a private broker, and offers no control."""
     monkeypatch.setenv("AMQP_URL", "amqp://elsewhere")
     with broker() as external:

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from conftest import Serve
+from conftest import OpenBroker, Serve
 from contract.fibonacci import fib
 from contract.implementations import client_class
-from harness.broker import PrivateBroker
 from harness.program import PROJECT_ROOT, Program
 from harness.server import ServerProcess
 from rpc_core.programs import (
@@ -24,6 +23,7 @@ from rpc_core.programs import (
     parse_server_options,
 )
 from tests.running import LOG_LINE, NOWHERE, run, run_pytest
+from tests.systems import needs_signals
 
 
 def complaint(done: CompletedProcess[str], module: str) -> str:
@@ -50,9 +50,9 @@ def test_client_program(backend: str, serve: Serve, url: str, queue: str) -> Non
     assert done.stdout == f" [x] Requesting fib(10000)\n [.] Got {fib(10_000)}\n"
 
 
-def test_addresses(backend: str, private_broker: PrivateBroker, channel: Any) -> None:
+def test_addresses(backend: str, open_broker: OpenBroker, channel: Any) -> None:
     """Names: $AMQP_URL is the address without --url; a dead broker before the `;` is passed over."""
-    url = f"{NOWHERE};{private_broker.url}"
+    url = f"{NOWHERE};{open_broker.url}"
     try:
         with ServerProcess(backend, env={"AMQP_URL": url}) as server:
             done = run(f"{backend}.rpc_client", "30", AMQP_URL=url)
@@ -129,6 +129,7 @@ def test_client_program_shows_the_servers_error(
     assert done.stdout == f" [x] Requesting fib({n})\n"
 
 
+@needs_signals
 def test_client_program_interrupted(backend: str, url: str, queue: str) -> None:
     """C7: Ctrl-C ends the waiting client program at once, and with no traceback."""
     command = [sys.executable, "-m", f"{backend}.rpc_client", "--url", url, "--queue", queue]

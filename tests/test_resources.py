@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from conftest import Connect, Serve
+from conftest import Connect, OpenBroker, Serve
 from contract import RpcAccessRefused, RpcClient, RpcTimeout, Stats
 from contract.implementations import client_class
 from harness.broker import PrivateBroker
@@ -43,7 +43,7 @@ def alive() -> Counter[str]:
 
 @pytest.mark.timeout(240)
 def test_timed_out_calls_leave_nothing(
-    client: RpcClient, queue: str, channel: Any, private_broker: PrivateBroker
+    client: RpcClient, queue: str, channel: Any, open_broker: OpenBroker
 ) -> None:
     """C21: after 10,000 calls that timed out nothing has grown."""
 
@@ -56,7 +56,7 @@ def test_timed_out_calls_leave_nothing(
     take_request(client, channel, queue)  # else on a busy machine it connects after `before`
     first.cancel()
     round_of_calls()
-    before, before_in_broker = in_process(), private_broker.counts()
+    before, before_in_broker = in_process(), open_broker.counts()
     objects, resident = alive(), SELF.memory_info().rss
     for _ in range(ROUNDS - 1):
         round_of_calls()
@@ -69,7 +69,7 @@ def test_timed_out_calls_leave_nothing(
     assert grown().total() < OBJECTS, grown().most_common(20)
     assert SELF.memory_info().rss - resident < RESIDENT
     wait_until_no_more(in_process, before)
-    wait_until_no_more(private_broker.counts, before_in_broker)
+    wait_until_no_more(open_broker.counts, before_in_broker)
     assert client.stats.in_flight == 0
     assert client.stats.timed_out == ROUNDS * CALLS
 
@@ -81,7 +81,7 @@ def test_timed_out_calls_leave_nothing(
 
 @pytest.mark.timeout(240)
 def test_opening_and_closing_leaves_nothing(
-    backend: str, serve: Serve, url: str, queue: str, private_broker: PrivateBroker
+    backend: str, serve: Serve, url: str, queue: str, open_broker: OpenBroker
 ) -> None:
     """C21: after 100 clients were opened and closed nothing of them is left."""
     serve()
@@ -91,16 +91,16 @@ def test_opening_and_closing_leaves_nothing(
             assert client.call(10, timeout=30) == 55
 
     use()
-    before, before_in_broker = in_process(), private_broker.counts()
+    before, before_in_broker = in_process(), open_broker.counts()
     for _ in range(100):
         use()
     wait_until_no_more(in_process, before)
-    wait_until_no_more(private_broker.counts, before_in_broker, 30)
+    wait_until_no_more(open_broker.counts, before_in_broker, 30)
 
 
 @pytest.mark.timeout(240)
 def test_reconnecting_leaves_nothing(
-    serve: Serve, connect: Connect, url: str, private_broker: PrivateBroker
+    serve: Serve, connect: Connect, url: str, open_broker: OpenBroker
 ) -> None:
     """C21: after 20 lost connections client and server have what they had before."""
     with Proxy.for_url(url) as clients, Proxy.for_url(url) as servers:
@@ -123,12 +123,12 @@ def test_reconnecting_leaves_nothing(
         def in_server() -> dict[str, int]:
             return {"files": process.num_fds(), "threads": process.num_threads()}
 
-        before, before_in_broker = in_process(), private_broker.counts()
+        before, before_in_broker = in_process(), open_broker.counts()
         before_in_server = in_server()
         for _ in range(20):
             lose_connections()
         wait_until_no_more(in_process, before)
-        wait_until_no_more(private_broker.counts, before_in_broker)
+        wait_until_no_more(open_broker.counts, before_in_broker)
         wait_until_no_more(in_server, before_in_server)
         assert client.stats.reconnects == 21
 
@@ -171,12 +171,12 @@ def test_request_queue(
     connect: Connect,
     queue: str,
     channel: Any,
-    private_broker: PrivateBroker,
+    open_broker: OpenBroker,
     queue_type: str,
     first: str,
 ) -> None:
     """C23: the request queue is durable, classic or quorum, whoever declares it first."""
-    before = private_broker.queue_names()
+    before = open_broker.queue_names()
     options = {"queue_type": queue_type} if queue_type == "quorum" else {}
     if first == "server":
         serve(**options)
@@ -187,7 +187,7 @@ def test_request_queue(
         serve(**options)
     assert future.result() == 55
     assert [future.result() for future in [client.submit(n) for n in range(20)]][:3] == [0, 1, 1]
-    names = private_broker.queue_names()
+    names = open_broker.queue_names()
     # who declares a queue again that is not durable, or has other arguments, is refused
     channel.queue_declare(queue, durable=True, arguments={"x-queue-type": queue_type})
     assert len(names - before) == 2, names - before  # this one, and the client's

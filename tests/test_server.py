@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from conftest import Connect, Serve
+from conftest import Connect, OpenBroker, Serve
 from contract import RpcClient, fib
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
 from harness.program import Program
+from tests.systems import needs_fork, needs_shell
 from tests.waiting import idle, stopped, wait_until
 
 
@@ -33,7 +34,7 @@ def logged(log: Path, **options: Any) -> dict[str, Any]:
 
 
 def test_request_is_held_until_it_is_answered(
-    serve: Serve, client: RpcClient, queue: str, log: Path, private_broker: PrivateBroker
+    serve: Serve, client: RpcClient, queue: str, log: Path, open_broker: OpenBroker
 ) -> None:
     """C14: a request is acknowledged after its reply: while it is computed, the broker still has it."""
     gate = log.with_name("gate")
@@ -43,8 +44,7 @@ def test_request_is_held_until_it_is_answered(
     wait_until(lambda: logged_calls(log) == [30], "the server to compute")
 
     def unacknowledged() -> int:
-        rows = private_broker.table("queues", "name", "messages_unacknowledged")
-        return next(int(r["messages_unacknowledged"]) for r in rows if r["name"] == queue)
+        return open_broker.unacknowledged(queue)
 
     assert unacknowledged() == 1
     gate.touch()
@@ -131,6 +131,7 @@ def test_stop_while_the_broker_pauses(
     assert logged_calls(log) == [4500]
 
 
+@needs_fork
 def test_function_that_uses_signals(serve: Serve, client: RpcClient) -> None:
     """C17: what the function does with signals, and with processes of its own, does not stop the server."""
     server = serve(function="harness.functions:uses_signals")
@@ -156,12 +157,12 @@ def test_stop_without_a_broker(serve: Serve, private_broker: PrivateBroker) -> N
         private_broker.start_app()
 
 
-def test_reconnect(serve: Serve, client: RpcClient, private_broker: PrivateBroker) -> None:
+def test_reconnect(serve: Serve, client: RpcClient, open_broker: OpenBroker) -> None:
     """C18: the server survives losing its connection and serves again, with a log line for each attempt."""
     server = serve()
     assert client.call(10) == 55
     for lost in (1, 2):
-        private_broker.close_all_connections("test")
+        open_broker.close_all_connections("test")
         wait_until(lambda lost=lost: client.stats.reconnects == lost, "the client to be back")  # type: ignore[misc]
         server.wait_for_output("(next attempt in(.|\n)*)" * lost)
         assert client.call(11, timeout=30) == 89
@@ -193,18 +194,19 @@ def test_second_server(serve: Serve, client: RpcClient, log: Path) -> None:
 
 
 def test_connection_lost_in_a_job(
-    serve: Serve, client: RpcClient, log: Path, private_broker: PrivateBroker
+    serve: Serve, client: RpcClient, log: Path, open_broker: OpenBroker
 ) -> None:
     """C18: a connection that the broker closes during a job is made anew when that ends, not at a heartbeat."""
     server = serve(**logged(log, heartbeat=600))
     client.submit(2000, timeout=20)
     wait_until(lambda: logged_calls(log) == [2000], "the server to compute")
-    private_broker.close_all_connections("test")
+    open_broker.close_all_connections("test")
     server.wait_for_output("(Awaiting RPC requests(.|\n)*){2}", 20)
 
 
+@needs_shell
 def test_ready_line_that_nobody_reads(
-    backend: str, client: RpcClient, url: str, queue: str, private_broker: PrivateBroker
+    backend: str, client: RpcClient, url: str, queue: str, open_broker: OpenBroker
 ) -> None:
     """C18: whoever waited for the ready line may go away; the server serves on, and connects again."""
     server = [sys.executable, "-m", f"{backend}.rpc_server", "--url", url, "--queue", queue]
@@ -212,7 +214,7 @@ def test_ready_line_that_nobody_reads(
     with Program(shell, ready="Awaiting RPC requests") as program:
         assert client.call(10) == 55
         for lost in (1, 2):
-            private_broker.close_all_connections("test")
+            open_broker.close_all_connections("test")
             program.wait_for_output("(next attempt in(.|\n)*)" * lost)
             wait_until(lambda lost=lost: client.stats.reconnects == lost, "the client to be back")  # type: ignore[misc]
             assert client.call(11, timeout=20) == 89

@@ -12,9 +12,9 @@ from typing import Any
 import pika
 import pytest
 
+from conftest import OpenBroker
 from contract import RpcClient, RpcConnectionLost, RpcTimeout
 from contract.implementations import client_class
-from harness.broker import PrivateBroker
 from harness.proxy import Direction, Proxy
 from harness.server import ServerProcess
 from tests.load import LATE, Load
@@ -32,7 +32,7 @@ class Storm:
     """A service of two servers and two clients, and everything that can go wrong with it."""
 
     backend: str
-    broker: PrivateBroker
+    broker: OpenBroker
     queue: str
     rng: random.Random
     stack: ExitStack
@@ -134,7 +134,7 @@ class Storm:
                 channel.basic_publish("", queue, body, values)
 
 
-def storm(backend: str, broker: PrivateBroker, queue: str, seconds: float, seed: int) -> None:
+def storm(backend: str, broker: OpenBroker, queue: str, seconds: float, seed: int) -> None:
     """Let it blow, and fail unless every call ended rightly and the service works afterwards."""
     with ExitStack() as stack:
         weather = Storm(backend, broker, queue, random.Random(seed), stack)
@@ -176,13 +176,13 @@ def answer_again(client: RpcClient) -> None:
 
 
 @pytest.mark.timeout(150)
-def test_storm(backend: str, private_broker: PrivateBroker, queue: str) -> None:
+def test_storm(backend: str, open_broker: OpenBroker, queue: str) -> None:
     """C12: in a storm every call is answered rightly or fails in time; afterwards all work."""
-    storm(backend, private_broker, queue, SHORT, SEED)
+    storm(backend, open_broker, queue, SHORT, SEED)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(LONG + 200)
-def test_long_storm(backend: str, private_broker: PrivateBroker, queue: str) -> None:
+def test_long_storm(backend: str, open_broker: OpenBroker, queue: str) -> None:
     """C12: the same for $SOAK_SECONDS (600), with $SOAK_SEED (1)."""
-    storm(backend, private_broker, queue, LONG, SEED)
+    storm(backend, open_broker, queue, LONG, SEED)

@@ -5,16 +5,14 @@ import gc
 import logging
 import os
 import re
-import resource
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, wait
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ import pika
 import psutil
 import pytest
 
-from conftest import Connect, Serve
+from conftest import Connect, OpenBroker, Serve
 from contract import (
     RpcClient,
     RpcClosed,
@@ -39,6 +37,7 @@ from harness.proxy import Proxy
 from rpc_core.pending import PendingCall, PendingCalls
 from tests import poison
 from tests.load import LATE
+from tests.systems import needs_fork, needs_limits, needs_signals
 from tests.waiting import call_until_served, wait_until
 
 SELF = psutil.Process(os.getpid())
@@ -66,6 +65,7 @@ def in_child(act: Any) -> str:
     return said
 
 
+@needs_fork
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_client_from_before_a_fork(serve: Serve, client: RpcClient) -> None:
     """C2: in a forked child a client of its parent's says so at once; the parent notices nothing."""
@@ -80,6 +80,7 @@ def test_client_from_before_a_fork(serve: Serve, client: RpcClient) -> None:
     assert (client.stats.late, client.stats.reconnects) == (0, 0)
 
 
+@needs_fork
 def test_forked_child_holds_no_connection(serve: Serve, client: RpcClient) -> None:
     """C11: a child that the function has forked does not keep its killed server's requests."""
     function = "harness.functions:leaves_child_then_slow"
@@ -170,6 +171,7 @@ class Handlers:
     ],
     ids=["function", "TimeoutError", "once", "object", "method", "partial"],
 )
+@needs_signals
 def test_signal_handler_that_raises(serve: Serve, client: RpcClient, handler: Any) -> None:
     """C7: what a signal's handler raises reaches the caller, and costs nothing but that call."""
     serve(function="harness.functions:slow")
@@ -250,7 +252,7 @@ def test_constructor_that_gets_no_thread(
 
 
 def test_log_that_cannot_be_written(
-    serve: Serve, client: RpcClient, private_broker: PrivateBroker
+    serve: Serve, client: RpcClient, open_broker: OpenBroker
 ) -> None:
     """C12: a logging handler that raises ends no thread of the client's."""
     serve()
@@ -258,7 +260,7 @@ def test_log_that_cannot_be_written(
     handler = poison.RaisingHandler()
     logging.getLogger().addHandler(handler)
     try:
-        private_broker.close_all_connections("test")
+        open_broker.close_all_connections("test")
         wait_until(lambda: client.stats.reconnects >= 1, "the client to be back", 30)
         assert client.call(11, timeout=30) == 89
     finally:
@@ -268,7 +270,7 @@ def test_log_that_cannot_be_written(
 def test_no_thread_to_connect_with(
     serve: Serve,
     client: RpcClient,
-    private_broker: PrivateBroker,
+    open_broker: OpenBroker,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -281,39 +283,22 @@ def test_no_thread_to_connect_with(
 
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)
-        private_broker.close_all_connections("test")
+        open_broker.close_all_connections("test")
         wait_until(lambda: "next attempt in" in caplog.text, "the loss to be noticed")
         threading.Event().wait(0.6)  # one attempt at least
     assert client.call(11, timeout=30) == 89
     client.close()
 
 
-@contextmanager
-def connection_limit(broker: PrivateBroker, connections: int) -> Iterator[None]:
-    """Let the virtual host have so many connections; it refuses further ones with 530."""
-    broker.ctl("set_vhost_limits", "-p", "/", f'{{"max-connections": {connections}}}')
-    try:
-        yield
-    finally:
-        broker.ctl("clear_vhost_limits", "-p", "/")
-
-
-@pytest.fixture(scope="module")
-def own_broker() -> Iterator[PrivateBroker]:
-    """A broker whose limits nobody else meets."""
-    with PrivateBroker() as node:
-        yield node
-
-
 def test_refusal_that_passes(
-    backend: str, serve: Serve, own_broker: PrivateBroker, queue: str
+    backend: str, serve: Serve, open_broker: OpenBroker, queue: str
 ) -> None:
     """C18: a server that has served goes on trying after a refusal, which may be one that passes."""
-    server = serve(url=own_broker.url)
-    with client_class(backend)(own_broker.url, queue=queue) as client:
+    server = serve(url=open_broker.url)
+    with client_class(backend)(open_broker.url, queue=queue) as client:
         assert client.call(10) == 55
-        with connection_limit(own_broker, 0):
-            own_broker.close_all_connections("test")
+        with open_broker.limit_connections(0):
+            open_broker.close_all_connections("test")
             server.wait_for_output("(next attempt in(.|\n)*){3}", 30)
         assert server.running
         server.wait_for_output("(Awaiting RPC requests(.|\n)*){2}", 30)
@@ -426,12 +411,12 @@ def test_server_cut_off_in_a_job(
 @pytest.mark.parametrize("harm", ["take_threads", "break_log"])
 @pytest.mark.parametrize("concurrency", [1, 2])
 def test_server_reconnects_in_spite_of(
-    serve: Serve, client: RpcClient, private_broker: PrivateBroker, harm: str, concurrency: int
+    serve: Serve, client: RpcClient, open_broker: OpenBroker, harm: str, concurrency: int
 ) -> None:
     """C18: a server that gets no thread for a while, or whose log cannot be written, connects again."""
     server = serve(function=f"tests.poison:{harm}", concurrency=concurrency)
     assert client.call(0) == 0
-    private_broker.close_all_connections("test")
+    open_broker.close_all_connections("test")
     server.wait_for_output("(Awaiting RPC requests(.|\n)*){2}", 20)
     assert call_until_served(client, 11) == 11
     assert server.terminate() == 0
@@ -487,10 +472,13 @@ def test_replies_are_not_held_back(serve: Serve, client: RpcClient) -> None:
     assert any(first_is_early() for _ in range(5))
 
 
+@needs_limits
 def test_server_with_many_descriptors(
-    serve: Serve, client: RpcClient, tmp_path: Any, private_broker: PrivateBroker
+    serve: Serve, client: RpcClient, tmp_path: Any, open_broker: OpenBroker
 ) -> None:
     """C18: descriptors over 1,023, which select() does not know, are no obstacle to serve, reconnect and stop."""
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     (tmp_path / "many.py").write_text(
         "held = [open('/dev/null') for _ in range(1100)]\ndef f(n):\n    return n\n"
@@ -502,7 +490,7 @@ def test_server_with_many_descriptors(
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert client.call(3) == 3
-    private_broker.close_all_connections("test")
+    open_broker.close_all_connections("test")
     server.wait_for_output("(Awaiting RPC requests(.|\n)*){2}", 30)
     wait_until(lambda: client.stats.reconnects >= 1, "the client to be back")
     assert client.call(4, timeout=30) == 4
@@ -545,7 +533,7 @@ def test_fail_fast_over_a_slow_network(serve: Serve, connect: Connect, url: str)
 
 
 def test_question_that_was_lost(
-    serve: Serve, connect: Connect, url: str, private_broker: PrivateBroker
+    serve: Serve, connect: Connect, url: str, open_broker: OpenBroker
 ) -> None:
     """C6: when a connection is lost with the question about consumers in it, it is asked again."""
     serve(function="harness.functions:slow")

@@ -15,7 +15,7 @@ from tests import waiting
 from tests.conformance import backend_of, clauses_of
 
 FILES = {"test_calls.py", "test_errors.py", "test_server.py"}
-SLOW = {"private_broker"}  # its control program takes a second for every answer
+SLOW = {"open_broker", "private_broker"}  # its control program takes a second for every answer
 
 # Of each kind a quick one: calls, deadlines, close, bad requests, bad functions, stray replies.
 SAMPLE = {
