@@ -10,7 +10,14 @@ PY := .venv/bin/python
 # A file on one worker: its tests share brokers, a cluster, what was measured. In the order of tests/conftest.py.
 PARALLEL := -n 6 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help compare test conformance check mutants bench soak report constraints clean venv setup
+define OLDEST
+import re, tomllib
+for each in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]:
+    print(re.sub(">=([^,]+).*", r"==\1", each))
+endef
+export OLDEST
+
+.PHONY: help compare test test-oldest conformance check mutants bench soak report constraints clean venv setup pictures
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,11 +28,17 @@ compare: setup ## ask all three implementations, side by side, and print one tab
 test: setup ## run the whole suite; ARGS go to pytest: make test ARGS="--backend raw_pika -q"
 	$(PY) -m pytest $(PARALLEL) $(ARGS)
 
+test-oldest: setup ## run the suite on the oldest pika, kombu and Celery that pyproject.toml allows
+	$(PYTHON) -m venv --clear .venv/oldest
+	$(PY) -c "$$OLDEST" > .venv/oldest/constraints.txt
+	.venv/oldest/bin/python -m pip install --quiet --constraint .venv/oldest/constraints.txt --editable '.[dev]'
+	.venv/oldest/bin/python -m tests.versions $(PARALLEL) $(ARGS)
+
 conformance: setup ## run the conformance suite and write its table into README.md
 	$(PY) -m pytest $(PARALLEL) tests --conformance-json docs/conformance.json
 	$(PY) -m tests.conformance_report
 
-check: venv ## lint, format, types, import rules, and whether what is generated is up to date; needs no RabbitMQ
+check: pictures ## lint, format, types, import rules, and whether what is generated is up to date; needs no RabbitMQ
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
@@ -33,6 +46,7 @@ check: venv ## lint, format, types, import rules, and whether what is generated 
 	$(PY) -m tests.conformance_report --check
 	$(PY) -m tests.sentences
 	$(PY) -m benchmarks.report --check
+	$(PY) -m tests.versions --check
 
 mutants: venv ## change the machinery in a thousand places, one at a time; say which change no test notices
 	$(PY) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
@@ -40,13 +54,13 @@ mutants: venv ## change the machinery in a thousand places, one at a time; say w
 	nice -n 10 .venv/bin/mutmut run $(ARGS)
 	$(PY) -m tests.mutants
 
-bench: setup ## measure everything (five minutes), and write out/report.html
+bench: setup pictures ## measure everything (five minutes), and write out/report.html
 	$(PY) -m pytest --benchmark $(ARGS)
 
 soak: setup ## the long tests, which `make test` leaves out
 	$(PY) -m pytest -m soak --timeout=3600 --capture=no $(ARGS)
 
-report: venv ## make tables, pictures and page anew from saved data, and the excerpts in the documents
+report: pictures ## make tables, pictures and page anew from saved data, and the excerpts in the documents
 	$(PY) -m benchmarks.report $(ARGS)
 	$(PY) -m tests.documents
 
@@ -55,7 +69,9 @@ constraints: venv ## write constraints.txt anew: the newest versions that pyproj
 	$(PY) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 	  print(*p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' > .venv/fresh/wanted.txt
 	.venv/fresh/bin/python -m pip install --quiet --requirement .venv/fresh/wanted.txt
-	.venv/fresh/bin/python -m pip freeze > constraints.txt
+	.venv/fresh/bin/python -m pip freeze --all --exclude pip > constraints.txt
+	.venv/fresh/bin/python -m pip install --quiet matplotlib
+	.venv/fresh/bin/python -m pip freeze --all --exclude pip | grep -vxFf constraints.txt > constraints-pictures.txt
 	rm -rf .venv/fresh
 
 clean: ## remove .venv, caches and whatever else was generated (but not RabbitMQ)
@@ -68,3 +84,6 @@ venv:
 
 setup:
 	@./setup.sh rabbitmq
+
+pictures:
+	@./setup.sh pictures

@@ -161,14 +161,14 @@ def skipped_without_rabbitmq() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup() -> Generator[None, object, object]:
-    """Set a fixture up."""
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    """Set a test's fixtures up."""
     with skipped_without_rabbitmq():
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call() -> Generator[None, object, object]:
+def pytest_runtest_call() -> Generator[None, object, object]:
     """Run a test."""
     with skipped_without_rabbitmq():
         return (yield)

@@ -2,6 +2,7 @@
 # Makes what is missing, once, and asks nothing. The Makefile calls it:
 #   ./setup.sh            .venv: a virtual environment with exactly what constraints.txt lists
 #   ./setup.sh rabbitmq   that, and RabbitMQ unless $AMQP_URL names a broker
+#   ./setup.sh pictures   .venv with what constraints-pictures.txt lists as well
 # What the system lacks comes through apt-get, as root or by a sudo that needs no password.
 set -eu
 cd "$(dirname "$0")"
@@ -18,6 +19,9 @@ main() {
     packages=$(missing_packages "$@")
     if [ -n "$packages" ]; then apt_install; fi
     has_venv || make_venv
+    if [ "${1:-}" = pictures ]; then
+        has_pictures || install --requirement constraints.txt --requirement constraints-pictures.txt
+    fi
 }
 
 missing_packages() {
@@ -45,11 +49,19 @@ make_venv() {
     echo "Setting up .venv ..."
     "$python" -m venv --clear .venv
     # constraints.txt is the whole closure, so there is nothing to resolve; `pip check` says if it was not.
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --requirement constraints.txt
+    install --requirement constraints.txt
+    echo "$stamp" >.venv/stamp # last: without it, .venv is made again
+}
+
+install() {
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile "$@"
     # pip would do this on one core; what cannot be compiled is for whoever imports it, as with pip
     .venv/bin/python -m compileall -qq -j 0 "$PWD/.venv/lib" || true
     broken=$(.venv/bin/python -m pip check) || fail "$broken"
-    echo "$stamp" >.venv/stamp # last: without it, .venv is made again
+}
+
+has_pictures() {
+    .venv/bin/python -c 'import matplotlib' 2>/dev/null
 }
 
 apt_install() {
@@ -57,9 +69,11 @@ apt_install() {
     advice="Missing, and cannot be installed from here: $packages
 On Debian or Ubuntu: apt-get install $packages"
     case $packages in
-    *rabbitmq-server*) advice="$advice
-On macOS: brew install rabbitmq
-Or do without RabbitMQ here, and set AMQP_URL to the URL of a broker elsewhere." ;;
+    *rabbitmq-server*) advice="Missing, and cannot be installed from here: $packages
+With Docker: docker compose up --detach --wait; export AMQP_URL=amqp://guest:guest@localhost:5672/%2F
+Or set AMQP_URL to the URL of a broker elsewhere.
+On Debian or Ubuntu: apt-get install $packages
+On macOS: brew install rabbitmq" ;;
     esac
     { command -v apt-get && as_root true; } >/dev/null 2>&1 || fail "$advice"
     had_epmd=$(command -v epmd || true)

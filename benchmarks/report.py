@@ -93,8 +93,10 @@ def published(run: Run) -> dict[Path, str]:
 def draw(run: Run) -> dict[str, str]:
     """Return the pictures that the run has data for, as SVG by file name."""
     # here: matplotlib takes half a second to import, and each process of the tests imports this module
-    from benchmarks.pictures import pictures
-
+    try:
+        from benchmarks.pictures import pictures
+    except ModuleNotFoundError as error:
+        sys.exit(f"the pictures need {error.name}: pip install --editable '.[dev,pictures]'")
     return pictures(run)
 
 

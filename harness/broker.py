@@ -308,10 +308,6 @@ class PrivateBroker:
         rows = self.table("queues", "name", "messages_unacknowledged")
         return next(int(row["messages_unacknowledged"]) for row in rows if row["name"] == queue)
 
-    def delete_queue(self, name: str) -> None:
-        """Delete a queue, with what is in it, whoever consumes it."""
-        self.ctl("delete_queue", name)
-
     @contextmanager
     def limit_connections(self, connections: int) -> Iterator[None]:
         """Let the virtual host have so many connections; it refuses further ones with 530."""

@@ -99,10 +99,6 @@ class ManagedBroker(ExternalBroker):
                 if not (isinstance(cause, HTTPError) and cause.code == 404):  # it ended by itself
                     raise
 
-    def delete_queue(self, name: str) -> None:
-        """Delete a queue, with what is in it, whoever consumes it."""
-        self._ask("DELETE", f"queues/{self._vhost}/{escape(name)}")
-
     @contextmanager
     def limit_connections(self, connections: int) -> Iterator[None]:
         """Let there be so many connections; the broker refuses further ones with 530."""

@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -66,6 +67,10 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
+        # looks up the broker's name; its one thread is there from the beginning, as tests count theirs
+        names = ThreadPoolExecutor(1, "proxy-names")
+        names.submit(int).result()
+        self._loop.set_default_executor(names)
         self._run(self._listen())
         return self
 
@@ -76,6 +81,7 @@ class Proxy:
         traceback: TracebackType | None,
     ) -> None:
         self.refuse()
+        self._run(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -316,6 +316,7 @@ def test_published_files_depend_on_the_data_alone(
 
 def test_pictures_are_the_same_each_time() -> None:
     """No date, no random ids."""
+    pytest.importorskip("matplotlib")
     run = Run(saved_run())
     assert report.draw(run) == report.draw(run)
     assert report.draw(run).keys() == {"latency.svg"}
