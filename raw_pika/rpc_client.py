@@ -7,6 +7,7 @@ is lost stands in `rpc_core/client.py`, which is the same for all layers.
 
 import sys
 from collections.abc import Callable
+from typing import TypeAlias
 
 from pika.channel import Channel
 from pika.frame import Method
@@ -19,7 +20,7 @@ from rpc_core.options import ClientOptions
 from rpc_core.pending import PendingCall, PendingCalls
 from rpc_core.programs import run_client
 
-Declared = Method[Queue.DeclareOk]
+Declared: TypeAlias = "Method[Queue.DeclareOk]"  # a string, as pika 1.3 has no Method[...]
 
 
 class PikaLink(Connection):
@@ -50,7 +51,7 @@ class PikaLink(Connection):
 
     def consume(self) -> None:
         """See `Link.consume`."""
-        consuming = Answer[Method[Basic.ConsumeOk]]()
+        consuming: Answer[Method[Basic.ConsumeOk]] = Answer()
         self.channel.basic_consume(
             self._callback_queue, self._on_reply, auto_ack=True, callback=consuming
         )

@@ -32,7 +32,7 @@ class PikaLink(Connection):
 
     def declare(self) -> None:
         """See `Link.declare`."""
-        declared = Answer[Method[Queue.DeclareOk]]()
+        declared: Answer[Method[Queue.DeclareOk]] = Answer()
         self.channel.queue_declare(
             self._options.queue,
             durable=True,
@@ -44,7 +44,7 @@ class PikaLink(Connection):
     def consume(self, prefetch: int) -> None:
         """See `Link.consume`. The prefetch is that of consumers to come on this channel."""
         self.channel.basic_qos(prefetch_count=prefetch)
-        consuming = Answer[Method[Basic.ConsumeOk]]()
+        consuming: Answer[Method[Basic.ConsumeOk]] = Answer()
         tag = self.channel.basic_consume(self._options.queue, self._on_request, callback=consuming)
         self.wait_for(consuming)
         self._consumer_tags.append(tag)

@@ -15,7 +15,7 @@ ALSO = {"C11", "C12", "C15", "C17", "C23"}
 class Link(_base.ServerLink):
     def consume(self, prefetch: int) -> None:
         self.channel.basic_qos(prefetch_count=prefetch)
-        consuming = Answer[Method[Basic.ConsumeOk]]()
+        consuming: Answer[Method[Basic.ConsumeOk]] = Answer()
         tag = self.channel.basic_consume(
             self._options.queue, self._on_request, exclusive=True, callback=consuming
         )

@@ -16,7 +16,7 @@ ALSO = {"C1", "C10", "C13"}
 
 class ClientLink(_base.ClientLink):
     def _declare_request_queue(
-        self, on_declared: Callable[[Method[Queue.DeclareOk]], None]
+        self, on_declared: Callable[["Method[Queue.DeclareOk]"], None]
     ) -> None:
         arguments = self._options.queue_arguments
         self.channel.queue_declare(self._options.queue, arguments=arguments, callback=on_declared)
