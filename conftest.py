@@ -91,7 +91,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what was not asked for; expect what a backend declares it cannot do to fail."""
+    """Leave out what was not asked for, or cannot be; expect what a backend declares it cannot do to fail."""
     chosen = config.getoption("--backend")
     measuring = config.getoption("benchmark_only")
     kept = []
@@ -100,6 +100,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         backend = callspec.params.get("backend") if callspec else None
         benchmark = "benchmark" in getattr(item, "fixturenames", ())  # has rows beside the backends
         if (measuring and not benchmark) or (chosen and backend is None and not benchmark):
+            continue
+        if backend and any(m.args[0] in gaps(backend) for m in item.iter_markers("only_with")):
             continue
         kept.append(item)
         for mark in item.iter_markers("needs"):
