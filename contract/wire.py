@@ -19,7 +19,7 @@ from contract.fibonacci import check_n
 from contract.limits import MAX_BODY, MAX_ERROR_TEXT
 
 CONTENT_TYPE = "application/json"
-# Go's and C's tutorial programs and aio-pika set the first; Ruby's bunny and Perl's AnyEvent::RabbitMQ the second
+# Go's programs, PHP's extension and aio-pika set the first; Ruby's bunny and Perl's AnyEvent::RabbitMQ the second
 SAYS_NOTHING = ("text/plain", "application/octet-stream")
 ERROR_TYPE = "error"
 
