@@ -17,7 +17,7 @@ for each in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"
 endef
 export OLDEST
 
-.PHONY: help compare test test-oldest conformance check mutants bench soak report constraints clean venv setup pictures
+.PHONY: help compare test test-oldest conformance check mutants bench publish soak report constraints clean venv setup pictures
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ mutants: venv ## change the machinery in a thousand places, one at a time; say w
 
 bench: setup pictures ## measure everything (five minutes), and write out/report.html
 	$(PY) -m pytest --benchmark $(ARGS)
+
+publish: setup ## the same on a quiet machine, and publish: tables, pictures and page
+	$(PY) -m pytest --benchmark-publish $(ARGS)
 
 soak: setup ## the long tests, which `make test` leaves out
 	$(PY) -m pytest -m soak --timeout=3600 --capture=no $(ARGS)

@@ -30,7 +30,7 @@ class Unusable(RuntimeError):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--backend`, `--benchmark` and `--benchmark-quick`."""
+    """Add `--backend` and the ways to measure: `--benchmark`, `--benchmark-quick`, `--benchmark-publish`."""
     parser.addoption(
         "--backend",
         action="append",
@@ -44,6 +44,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     benchmark.addoption(
         "--benchmark-quick", action="store_true", help="The same in under a minute, and rougher."
+    )
+    benchmark.addoption(
+        "--benchmark-publish",
+        action="store_true",
+        help="As --benchmark, and publish the results; refused if the load average is above 0.5.",
     )
 
 
@@ -59,8 +64,8 @@ def pytest_configure(config: pytest.Config) -> None:
             check_implementation(package)
     except ValueError as error:
         raise pytest.UsageError(f"--backend: {error}") from None
-    if config.getoption("--benchmark") or config.getoption("--benchmark-quick"):
-        option = config.option
+    option = config.option
+    if option.benchmark or option.benchmark_quick or option.benchmark_publish:
         option.benchmark_enable = option.benchmark_only = True
         # our own table is shorter; pytest-benchmark's is wanted when runs are compared
         option.benchmark_quiet = not option.benchmark_compare
@@ -98,7 +103,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         callspec = getattr(item, "callspec", None)
         backend = callspec.params.get("backend") if callspec else None
-        benchmark = "benchmark" in getattr(item, "fixturenames", ())  # has rows beside the backends
+        # measures other programs beside the backends
+        benchmark = "benchmark" in getattr(item, "fixturenames", ())
         if (measuring and not benchmark) or (chosen and backend is None and not benchmark):
             continue
         if backend and any(m.args[0] in gaps(backend) for m in item.iter_markers("only_with")):

@@ -1,4 +1,4 @@
-"""What the bare rows' clients share: publish, and turn the layer's loop until the answers are there."""
+"""What the bare clients share: publish, and run the layer's event loop until the answers are there."""
 
 import itertools
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ class BareClient(ABC):
         id_ = next(self._ids)
         self._publish(n, id_)
         while id_ not in self._answers:
-            self._turn()
+            self._run_once()
         return self._answers.pop(id_)
 
     def call_many(self, numbers: Iterator[int], window: int) -> list[int]:
@@ -33,11 +33,11 @@ class BareClient(ABC):
                     self._publish(n, ids[-1])
             if len(self._answers) == len(ids):
                 return [self._answers.pop(id_) for id_ in ids]
-            self._turn()
+            self._run_once()
 
     @abstractmethod
     def _publish(self, n: int, correlation_id: str) -> None: ...
 
     @abstractmethod
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
         """Wait for something to arrive, and handle it."""

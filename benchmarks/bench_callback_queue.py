@@ -4,7 +4,6 @@ The server is that of pika's tutorial. One call in flight; the clients differ in
 """
 
 import itertools
-from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -13,12 +12,10 @@ import pika
 import pytest
 
 from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
-from benchmarks.measure import CallsOne, Sample, interleave, time_calls, warm_up
+from benchmarks.measure import Sample, interleave, time_calls, warm_up
 from benchmarks.rig import Rig, Setting
 
 QUESTION = "What does a callback queue per call cost?"
-QUICK: dict[str, set[object]] = {}
-SERVER = Setting("first_pika")
 
 
 class OnePerClient:
@@ -93,8 +90,8 @@ CLIENTS: dict[str, type[OnePerClient]] = {
 }
 
 
-def time_client(client: CallsOne, effort: Effort) -> Sample:
-    """Time calls, after a few to warm up."""
+def take(client: OnePerClient, effort: Effort) -> Sample:
+    """Take one slot."""
     warm_up(client)
     return time_calls(client, 0, effort.seconds, effort.calls)
 
@@ -102,16 +99,17 @@ def time_client(client: CallsOne, effort: Effort) -> Sample:
 @pytest.fixture(scope="module")
 def measured(rig: Rig, cases: Cases, effort: Effort, progress: Progress) -> Results:
     """Time `call(0)` of the three in turn."""
-    slots: dict[str, Callable[[], Sample]] = {}
+    queue = rig.service(Setting("first_pika")).queue
     with ExitStack() as stack:
+        slots = {}
         for id_, params in cases.items():
-            client = CLIENTS[params["row"]](rig.url, rig.service(SERVER).queue)
+            client = CLIENTS[params["program"]](rig.url, queue)
             stack.callback(client.close)
-            slots[id_] = partial(time_client, client, effort)
+            slots[id_] = partial(take, client, effort)
         return interleave(slots, effort.passes, progress)
 
 
-@pytest.mark.parametrize("row", CLIENTS)
-def test_callback_queue(row: str, publish: Publish, measured: Results) -> None:
+@pytest.mark.parametrize("program", CLIENTS)
+def test_callback_queue(program: str, publish: Publish) -> None:
     """The time from `call` to its answer."""
-    publish(measured, row=row, prefetch=1, window=1, queue_type="classic")
+    publish()

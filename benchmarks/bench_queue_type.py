@@ -1,32 +1,65 @@
-"""What does a durable, replicated queue cost? One call in flight, over a classic and over a quorum request queue.
+"""What does a replicated queue cost? A classic and a quorum request queue, on one node and on three.
 
-Both are durable. A quorum queue writes each request to disk and lets a majority of its nodes agree, of which a
-single broker has one: what is measured is the least that it costs.
+All are durable. A quorum queue writes each request to disk and lets a majority of its nodes agree: on one node
+this is the least that it costs. Three nodes share this machine's cores: read their processor time, not their rate.
 """
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
 from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
-from benchmarks.measure import time_calls
+from benchmarks.measure import Sample, interleave, time_calls, time_window
+from benchmarks.programs import Client
 from benchmarks.rig import Rig, Setting
+from harness.cluster import Cluster
 
 QUESTION = "What does a replicated queue cost?"
-BESIDE = {"floor": True, "layers": False}
-QUICK: dict[str, set[object]] = {}
+BESIDE = ("baseline",)
+PASSES = 0.5
+QUICK = {"nodes": {1}}
+
+
+def left_out(program: str, queue_type: str, nodes: int, window: int) -> bool:
+    """A classic queue is on one node anyway, and a cluster is always our own."""
+    return nodes > 1 and (queue_type == "classic" or "AMQP_URL" in os.environ)
+
+
+def setting(program: str, queue_type: str, nodes: int, window: int) -> Setting:
+    """Return the server to measure."""
+    return Setting(program, prefetch=1 if window == 1 else 20, queue_type=queue_type)
+
+
+def take(client: Client, effort: Effort, window: int) -> Sample:
+    """Take one slot."""
+    if window == 1:
+        return time_calls(client, 0, effort.seconds, effort.calls)
+    return time_window(client, window, effort.seconds)
 
 
 @pytest.fixture(scope="module")
 def measured(rig: Rig, cases: Cases, effort: Effort, progress: Progress) -> Results:
-    """Time `call(0)` of every row in turn."""
-    return rig.measure(
-        {id_: Setting(p["row"], queue_type=p["queue_type"]) for id_, p in cases.items()},
-        lambda id_, client: time_calls(client, 0, effort.seconds / 2, effort.calls),
-        effort.passes,
-        progress,
-    )
+    """Measure on the run's broker and on a cluster, in turn."""
+    with ExitStack() as stack:
+        rigs = {1: rig}
+        if any(params["nodes"] > 1 for params in cases.values()):
+            rigs[3] = stack.enter_context(Rig(stack.enter_context(Cluster())))
+        slots: dict[str, Callable[[], Sample]] = {}
+        for nodes, where in rigs.items():
+            settings = {i: setting(**p) for i, p in cases.items() if p["nodes"] == nodes}
+            slots |= where.slots(
+                settings, lambda id_, client: take(client, effort, cases[id_]["window"]), stack
+            )
+        return interleave({id_: slots[id_] for id_ in cases}, effort.share(PASSES), progress)
 
 
+@pytest.mark.parametrize("window", [1, 100])
+@pytest.mark.parametrize("nodes", [1, 3])
 @pytest.mark.parametrize("queue_type", ["classic", "quorum"])
-def test_queue_type(row: str, queue_type: str, publish: Publish, measured: Results) -> None:
-    """The time from `call` to its answer."""
-    publish(measured, row=row, queue_type=queue_type, prefetch=1, window=1)
+def test_queue_type(
+    program: str, queue_type: str, nodes: int, window: int, publish: Publish
+) -> None:
+    """The time per call."""
+    publish()

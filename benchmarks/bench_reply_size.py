@@ -6,37 +6,27 @@ it, and turning it into a number again.
 
 import pytest
 
-from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
-from benchmarks.measure import time_calls
-from benchmarks.rig import Rig, Setting
+from benchmarks.conftest import Effort, Publish
+from benchmarks.measure import Sample, time_calls
+from benchmarks.programs import Client
+from benchmarks.rig import Setting
 from contract import fib
 
 QUESTION = "What does the size of the reply cost?"
-BESIDE = {"floor": True, "layers": False}
-QUICK: dict[str, set[object]] = {}
-FUNCTION = "benchmarks.functions:computed"
+BESIDE = ("baseline",)
 
 
-@pytest.fixture(scope="module")
-def measured(rig: Rig, cases: Cases, effort: Effort, progress: Progress) -> Results:
-    """Time `call(n)` of every row in turn."""
-    return rig.measure(
-        {id_: Setting(params["row"], function=FUNCTION) for id_, params in cases.items()},
-        lambda id_, client: time_calls(client, cases[id_]["n"], effort.seconds / 2, effort.calls),
-        effort.passes,
-        progress,
-    )
+def setting(program: str, n: int) -> Setting:
+    """Return the server to measure."""
+    return Setting(program, function="benchmarks.functions:computed")
+
+
+def take(client: Client, effort: Effort, program: str, n: int) -> Sample:
+    """Take one slot."""
+    return time_calls(client, n, effort.seconds / 2, effort.calls)
 
 
 @pytest.mark.parametrize("n", [0, 1000, 10_000])
-def test_reply_size(row: str, n: int, publish: Publish, measured: Results) -> None:
+def test_reply_size(program: str, n: int, publish: Publish) -> None:
     """The time from `call` to its answer."""
-    publish(
-        measured,
-        row=row,
-        n=n,
-        digits=len(str(fib(n))),
-        prefetch=1,
-        window=1,
-        queue_type="classic",
-    )
+    publish(digits=len(str(fib(n))))

@@ -11,24 +11,24 @@ from functools import partial
 import pytest
 
 from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
-from benchmarks.measure import Measured, Sample, Void, check, interleave
-from benchmarks.rig import Rig, Setting
+from benchmarks.measure import Invalid, Measured, Sample, check, interleave
+from benchmarks.rig import Rig, Service, Setting
 from contract import fib
 from harness.program import PROJECT_ROOT
 
 QUESTION = "What does set-up cost?"
-BESIDE = {"floor": True, "layers": True}
-QUICK: dict[str, set[object]] = {}
+BESIDE = ("baseline", "first", "peers", "bare")
+PASSES = 0.3
 STEPS = ("server start", "import", "first answer")
 
 
-def set_up(rig: Rig, row: str) -> Sample:
+def set_up(rig: Rig, program: str) -> Sample:
     """Start a server, then a client that asks once: the seconds of each step, in order."""
-    with rig.crew(Setting(row)) as crew:
-        ready = crew.start()
-        memory = crew.memory
+    with Service(Setting(program), rig.url) as service:
+        ready = service.start()
+        memory = service.memory
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.set_up", row, rig.url, crew.queue],
+            [sys.executable, "-m", "benchmarks.first_call", program, rig.url, service.queue],
             capture_output=True,
             text=True,
             timeout=60,
@@ -37,7 +37,7 @@ def set_up(rig: Rig, row: str) -> Sample:
         )
         if done.returncode:
             raise RuntimeError(done.stderr.strip().splitlines()[-1])
-        took = json.loads(done.stdout)
+    took = json.loads(done.stdout)
     check([took["answer"]], [fib(30)])
     return Sample(
         [ready, took["import"], took["first answer"]],
@@ -47,21 +47,21 @@ def set_up(rig: Rig, row: str) -> Sample:
 
 @pytest.fixture(scope="module")
 def measured(rig: Rig, cases: Cases, effort: Effort, progress: Progress) -> Results:
-    """Set every row up in turn; each step is a benchmark of its own."""
-    rows = {params["row"]: partial(set_up, rig, params["row"]) for params in cases.values()}
-    by_row = interleave(rows, max(1, effort.passes // 3), progress)
-    return {id_: step(by_row[params["row"]], params["step"]) for id_, params in cases.items()}
+    """Set every program up in turn; each step is a benchmark of its own."""
+    slots = {p["program"]: partial(set_up, rig, p["program"]) for p in cases.values()}
+    by_program = interleave(slots, effort.share(PASSES), progress)
+    return {id_: one_step(by_program[p["program"]], p["step"]) for id_, p in cases.items()}
 
 
-def step(result: Measured | Void, name: str) -> Measured | Void:
+def one_step(result: Measured | Invalid, name: str) -> Measured | Invalid:
     """Return one step of what was measured together."""
-    if isinstance(result, Void):
+    if isinstance(result, Invalid):
         return result
     at = STEPS.index(name)
     return Measured([Sample([each.times[at]], memory=each.memory) for each in result.samples])
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_set_up(row: str, step: str, publish: Publish, measured: Results) -> None:
+def test_set_up(program: str, step: str, publish: Publish) -> None:
     """The time of one step."""
-    publish(measured, row=row, step=step)
+    publish()

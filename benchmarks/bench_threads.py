@@ -1,32 +1,38 @@
-"""May threads share it? Threads call through one client at once; every answer is checked."""
+"""May threads share a client? Threads call through one client at once; every answer is checked."""
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
-from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
-from benchmarks.measure import KINDS, CallsOne, Sample, check
-from benchmarks.rig import Rig, Setting
+from benchmarks.conftest import Effort, Publish
+from benchmarks.measure import KINDS, Sample, check
+from benchmarks.programs import Client
+from benchmarks.rig import Setting
 from contract import fib
 
-QUESTION = "May threads share it?"
-BESIDE = {"floor": False, "layers": False}  # none of those can be shared
-QUICK: dict[str, set[object]] = {"threads": {1, 8}}
-PREFETCH = 20
+QUESTION = "May threads share a client?"
+BESIDE = ()  # no other client here can be shared
+PASSES = 0.6
+QUICK = {"threads": {1, 8}}
 
 
-def time_threads(client: CallsOne, threads: int, seconds: float) -> Sample:
+def setting(program: str, threads: int) -> Setting:
+    """Return the server to measure."""
+    return Setting(program, prefetch=20)
+
+
+def take(client: Client, effort: Effort, program: str, threads: int) -> Sample:
     """Time as many callers as there are threads; each makes one call after the other."""
-    ready = threading.Barrier(threads + 1)
+    ready = Barrier(threads + 1)
     ended: list[float] = []
 
     def caller(number: int) -> int:
         n = number % KINDS
         answers: list[int] = []
         ready.wait()
-        end = time.perf_counter() + seconds
+        end = time.perf_counter() + effort.seconds
         while not answers or time.perf_counter() < end:
             answers.append(client.call(n))
         ended.append(time.perf_counter())
@@ -41,18 +47,7 @@ def time_threads(client: CallsOne, threads: int, seconds: float) -> Sample:
     return Sample([(max(ended) - began) / calls], calls)
 
 
-@pytest.fixture(scope="module")
-def measured(rig: Rig, cases: Cases, effort: Effort, progress: Progress) -> Results:
-    """Time callers of every row in turn."""
-    return rig.measure(
-        {id_: Setting(params["row"], prefetch=PREFETCH) for id_, params in cases.items()},
-        lambda id_, client: time_threads(client, cases[id_]["threads"], effort.seconds),
-        max(1, effort.passes * 6 // 10),
-        progress,
-    )
-
-
 @pytest.mark.parametrize("threads", [1, 2, 4, 8, 16, 32])
-def test_threads(row: str, threads: int, publish: Publish, measured: Results) -> None:
+def test_threads(program: str, threads: int, publish: Publish) -> None:
     """The time per call, all threads together: one over the calls per second."""
-    publish(measured, row=row, threads=threads, prefetch=PREFETCH, queue_type="classic")
+    publish()

@@ -10,24 +10,24 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.environment import describe
+from benchmarks.formatting import MISSING, milliseconds, rate, times
 from benchmarks.measure import (
+    Invalid,
     Measured,
     Sample,
-    Void,
     check,
+    quartiles,
     ratio,
-    spread,
     time_calls,
     time_window,
 )
+from benchmarks.programs import Client
+from benchmarks.report import console, terminal_table
 from benchmarks.rig import Rig, Setting
-from benchmarks.rows import Client
-from benchmarks.words import MISSING, milliseconds, rate, times
+from benchmarks.tables import INVALID, Answer
 from contract import fib
 from contract.implementations import IMPLEMENTATIONS, check_implementation
 from harness.broker import BrokerNotInstalled, broker
@@ -37,7 +37,7 @@ PASSES = 10
 CALLS = 40  # one at a time, in each pass
 WINDOW = 100
 
-Results = dict[str, Measured | Void]
+Results = dict[str, Measured | Invalid]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,19 +45,19 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__)
     parser.add_argument("packages", nargs="*", metavar="PACKAGE", help="what to compare")
     packages = parser.parse_args(argv).packages or list(IMPLEMENTATIONS)
-    console = Console(width=None if sys.stdout.isatty() else 115, highlight=False)
+    out = console()
     try:
         for package in packages:
             check_implementation(package)
         which = "at $AMQP_URL" if os.environ.get("AMQP_URL") else "of our own"
-        console.print(f"a broker {which}, and one server of each", style="dim")
+        out.print(f"a broker {which}, and one server of each", style="dim")
         with broker() as node, Rig(node) as rig:
             found = describe(node)
-            console.print(
+            out.print(
                 f"RabbitMQ {found['rabbitmq']}, Python {found['python']}, {found['cpus']} cores",
                 style="dim",
             )
-            return compare(rig, packages, console)
+            return compare(rig, packages, out)
     except (BrokerNotInstalled, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -68,11 +68,11 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def compare(rig: Rig, packages: list[str], console: Console) -> int:
+def compare(rig: Rig, packages: list[str], out: Console) -> int:
     """Measure the packages in turn and print the table."""
 
     def progress(what: str) -> None:
-        console.print(what, style="dim")
+        out.print(what, style="dim")
 
     settings = {package: Setting(package) for package in packages}
     progress("asking each for fib(30) and fib(10000)")
@@ -81,14 +81,16 @@ def compare(rig: Rig, packages: list[str], console: Console) -> int:
     single = rig.measure(settings, lambda _, client: time_calls(client, 0, 0, CALLS), PASSES)
     progress(f"the same with {WINDOW} in flight")
     many = rig.measure(settings, lambda _, c: time_window(c, WINDOW, 0, 2 * WINDOW), PASSES // 2)
-    console.print(table(packages, answers, single, many))
-    console.print(
+    out.print(terminal_table(table(packages, answers, single, many)))
+    out.print(
         f"{PASSES} passes, every other one backwards, so that a drift of the machine falls on all alike; "
-        "in brackets: what the middle half of the passes covers",
+        "in brackets: the interquartile range",
         style="dim",
         soft_wrap=True,
     )
-    failed = [p for p in packages if any(isinstance(r[p], Void) for r in (answers, single, many))]
+    failed = [
+        p for p in packages if any(isinstance(r[p], Invalid) for r in (answers, single, many))
+    ]
     return 1 if failed else 0
 
 
@@ -99,45 +101,33 @@ def ask(client: Client) -> Sample:
     return Sample([0.0])
 
 
-def table(packages: list[str], answers: Results, single: Results, many: Results) -> Table:
+def table(packages: list[str], answers: Results, single: Results, many: Results) -> Answer:
     """Return the comparison."""
-    result = Table(box=SIMPLE_HEAD)
-    headings = (
-        "fib(30)",
-        "fib(10000)",
-        "median",
-        "p99",
-        f"calls/s,\n{WINDOW} in flight",
-        f"median / {BASE}",
-        "lines\nof code",
-    )
-    result.add_column("implementation", no_wrap=True)
-    for heading in headings:
-        result.add_column(heading, justify="right", no_wrap=True)
+    lines = []
     base = single.get(BASE)
     for package in packages:
-        void = next(
-            (r[package] for r in (answers, single, many) if isinstance(r[package], Void)), None
-        )
-        one, pushed = single[package], many[package]
-        if isinstance(void, Void) or isinstance(one, Void) or isinstance(pushed, Void):
-            console_reason = void.reason if isinstance(void, Void) else ""
-            result.add_row(package, f"void: {console_reason}", style="red")
+        asked, one, pushed = answers[package], single[package], many[package]
+        if isinstance(asked, Invalid) or isinstance(one, Invalid) or isinstance(pushed, Invalid):
+            results = (asked, one, pushed)
+            reason = next(each.reason for each in results if isinstance(each, Invalid))
+            lines.append([package, INVALID + reason])
             continue
         compared = MISSING
         if isinstance(base, Measured):
             compared = "1" if package == BASE else times(ratio(one.passes, base.passes))
-        result.add_row(
-            package,
-            "832040",
-            "2,090 digits",
-            milliseconds(one.quantile(0.5)),
-            milliseconds(one.quantile(0.99)),
-            rate(1 / spread(pushed.passes).median),
-            compared,
-            str(lines_of_code(package)),
+        lines.append(
+            [
+                *(package, "832040", "2,090 digits"),
+                milliseconds(quartiles(one.passes).median),
+                milliseconds(one.quantiles([0.99])[0]),
+                rate(1 / quartiles(pushed.passes).median),
+                compared,
+                str(lines_of_code(package)),
+            ]
         )
-    return result
+    headings = ["implementation", "fib(30)", "fib(10000)", "median", "p99"]
+    headings += [f"calls/s,\n{WINDOW} in flight", f"median x {BASE}", "lines\nof code"]
+    return Answer("", "", headings, lines)
 
 
 def lines_of_code(package: str) -> int:

@@ -1,34 +1,40 @@
 """What the questions share: how much effort is made, the rig, progress, and the way into pytest-benchmark.
 
-All rows of a question are measured in turn by one fixture, `measured`, which the first of the question's tests
-sets up. Each test then hands its row's timings to pytest-benchmark, so that its table, JSON, saving and comparing
-work as ever.
+A question's programs are measured in turn by one fixture, `measured`, which the first of its tests sets up: times
+taken test after test would hold the machine's drift besides. Each test then hands its times to pytest-benchmark,
+so that its table, JSON, saving and comparing work as ever.
+
+A question's module says what is measured: `QUESTION`; `BESIDE`, what besides the implementations; `setting`, the
+server; `take`, one slot; and, where it needs them, `PASSES` (a share of the run's), `QUICK` (the values of
+parameters to keep to unless all is to be measured), `left_out` (combinations that are never measured), a
+`measured` of its own.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import psutil
 import pytest
 
 from benchmarks import environment, report
-from benchmarks.measure import Measured, Void, spread
+from benchmarks.measure import Invalid, Measured
+from benchmarks.programs import missing_peers, programs, title
+from benchmarks.results import refusal
 from benchmarks.rig import Rig
-from benchmarks.rows import rows_beside
 from conftest import backends
 from harness.broker import ExternalBroker, PrivateBroker
 
 Cases = Mapping[str, Mapping[str, Any]]
-Results = Mapping[str, Measured | Void]
+Results = Mapping[str, Measured | Invalid]
 Progress = Callable[[str], None]
 Publish = Callable[..., None]
 
-FINE = [i / 100 for i in range(100)] + [0.995, 0.999, 1.0]
-"""The quantiles that are saved of every distribution."""
+SHARES = [i / 100 for i in range(0, 101, 2)]
+"""The quantiles that are saved of every distribution, for its picture."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,10 @@ class Effort:
     passes: int
     seconds: float
     calls: int  # in a slot, at the least
+
+    def share(self, part: float) -> int:
+        """Return a part of the passes, one at the least."""
+        return max(1, round(self.passes * part))
 
 
 FULL = Effort("full", passes=10, seconds=0.2, calls=5)
@@ -75,34 +85,32 @@ replay = Replay()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a benchmark that asks for `row` for each implementation, and for what its module wants beside them."""
+    """Run a benchmark for each implementation, and for what its module wants beside them."""
     beside = getattr(metafunc.module, "BESIDE", None)
-    if beside is not None and "row" in metafunc.fixturenames:
-        metafunc.parametrize("row", rows_beside(backends(metafunc.config), **beside))
+    if beside is not None and "program" in metafunc.fixturenames:
+        metafunc.parametrize("program", programs(backends(metafunc.config), beside))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Group by question, allow for the time, and keep to a module's `QUICK` unless all is to be measured."""
+    """Group by question, and deselect what the effort does not reach; refuse to publish a disturbed run."""
     effort = effort_of(config)
-    left_out = []
+    reason = refusal(environment.LOAD_BEFORE)
+    if reason and config.getoption("--benchmark-publish"):
+        raise pytest.UsageError(reason)
+    deselected = []
     for item in items:
         if not isinstance(item, pytest.Function) or "publish" not in item.fixturenames:
             continue
         module: Any = item.module
         item.add_marker(pytest.mark.benchmark(group=module.QUESTION, timer=replay))
-        item.add_marker(pytest.mark.timeout(300))
+        only = {} if effort is FULL else getattr(module, "QUICK", {})
         params = item.callspec.params
-        skip = getattr(module, "SKIP", None)
-        only = {} if effort is FULL else module.QUICK
-        if effort is ONCE:
-            only = getattr(module, "ONCE", only)
-        chosen = all(params[name] in values for name, values in only.items())
-        if (skip and skip(**params)) or not chosen:
-            left_out.append(item)
-    if left_out:
-        gone = set(left_out)
-        items[:] = [item for item in items if item not in gone]
-        config.hook.pytest_deselected(items=left_out)
+        never = getattr(module, "left_out", lambda **_: False)
+        if never(**params) or any(params[name] not in only[name] for name in only):
+            deselected.append(item)
+    if deselected:
+        items[:] = [item for item in items if item not in set(deselected)]
+        config.hook.pytest_deselected(items=deselected)
 
 
 # -- fixtures ------------------------------------------------------------------------------------------
@@ -153,21 +161,37 @@ def progress(request: pytest.FixtureRequest, effort: Effort) -> Progress:
     return say
 
 
-@pytest.fixture
-def publish(benchmark: Any, request: pytest.FixtureRequest) -> Publish:
-    """Hand one row's timings, and all that is needed to read them, to pytest-benchmark."""
+@pytest.fixture(scope="module")
+def measured(
+    request: pytest.FixtureRequest, rig: Rig, cases: Cases, effort: Effort, progress: Progress
+) -> Results:
+    """Measure all programs of a question in turn."""
+    module = request.module
+    return rig.measure(
+        {id_: module.setting(**params) for id_, params in cases.items()},
+        lambda id_, client: module.take(client, effort, **cases[id_]),
+        effort.share(getattr(module, "PASSES", 1.0)),
+        progress,
+    )
 
-    def publish(results: Results, **extra: Any) -> None:
-        outcome = results[request.node.callspec.id]
-        if isinstance(outcome, Void):
-            request.config.stash.setdefault(VOIDS, []).append(
-                {
-                    "group": benchmark.group,
-                    "params": benchmark.params,
-                    "reason": outcome.reason,
-                }
-            )
-            _refuse(benchmark, outcome)
+
+@pytest.fixture
+def publish(benchmark: Any, measured: Results, request: pytest.FixtureRequest) -> Publish:
+    """Hand one program's timings, and all that is needed to read them, to pytest-benchmark."""
+    params = request.node.callspec.params
+    setting = getattr(request.module, "setting", None)
+
+    def publish(**extra: Any) -> None:
+        outcome = measured[request.node.callspec.id]
+        if isinstance(outcome, Invalid):
+            invalid = {"group": benchmark.group, "params": params, "reason": outcome.reason}
+            request.config.stash.setdefault(INVALID, []).append(invalid)
+            with suppress(ZeroDivisionError):  # so that pytest-benchmark leaves it out
+                replay.load([0.0])
+                benchmark.pedantic(lambda: 1 / 0)
+            pytest.fail(f"measurement invalid: {outcome.reason}", pytrace=False)
+        if setting is not None:
+            extra |= asdict(setting(**params))
         benchmark.extra_info.update(describe(outcome) | extra)
         replay.load(outcome.times)
         benchmark.pedantic(lambda: None, rounds=len(outcome.times))
@@ -175,29 +199,16 @@ def publish(benchmark: Any, request: pytest.FixtureRequest) -> Publish:
     return publish
 
 
-def _refuse(benchmark: Any, void: Void) -> NoReturn:
-    """Leave this row out of pytest-benchmark's results, and fail its test."""
-
-    def fail() -> None:
-        raise AssertionError
-
-    replay.load([0.0])
-    with suppress(AssertionError):
-        benchmark.pedantic(fail)
-    pytest.fail(f"void: {void.reason}", pytrace=False)
-
-
 def describe(measured: Measured) -> dict[str, Any]:
-    """Return what is saved of a row beside pytest-benchmark's own statistics. Seconds per call."""
-    times = measured.times
+    """Return what is saved of a program beside pytest-benchmark's own statistics. Seconds per call."""
+    p95, p99 = measured.quantiles([0.95, 0.99])
+    several = len(measured.times) > len(SHARES)
     return {
         "calls": measured.calls,
         "passes": measured.passes,
-        "spread": spread(measured.passes)._asdict(),
-        "p50": measured.quantile(0.5),
-        "p95": measured.quantile(0.95),
-        "p99": measured.quantile(0.99),
-        "quantiles": [measured.quantile(q) for q in FINE] if len(times) > len(FINE) else [],
+        "p95": p95,
+        "p99": p99,
+        "quantiles": measured.quantiles(SHARES) if several else [],
         "cpu_per_call": measured.cpu_per_call,
         "smallest_shares": measured.smallest_shares,
         "memory": measured.memory,
@@ -207,7 +218,7 @@ def describe(measured: Measured) -> dict[str, Any]:
 # -- pytest-benchmark's JSON, and the end of the run ----------------------------------------------------
 
 ENVIRONMENT = pytest.StashKey[dict[str, Any]]()
-VOIDS = pytest.StashKey[list[dict[str, Any]]]()
+INVALID = pytest.StashKey[list[dict[str, Any]]]()
 STARTED = pytest.StashKey[float]()
 
 
@@ -222,17 +233,22 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Add what no single benchmark could say."""
     output_json["environment"] = config.stash.get(ENVIRONMENT, {})
-    output_json["void"] = config.stash.get(VOIDS, [])
+    output_json["invalid"] = config.stash.get(INVALID, [])
     output_json["effort"] = effort_of(config).name
-    output_json["quantiles"] = FINE
+    output_json["quantiles"] = SHARES
     output_json["seconds"] = round(time.monotonic() - config.stash.get(STARTED, 0.0))
     output_json["load_after"] = round(psutil.getloadavg()[0], 2)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print the tables, from the JSON as it was saved."""
+    """Print the tables, from the JSON as it was saved; publish if that was asked for."""
     saved = config.getoption("benchmark_json")
     if effort_of(config) is ONCE or STARTED not in config.stash or not saved:
         return
     terminalreporter.ensure_newline()
     report.summarise(Path(saved))
+    if missing := missing_peers():
+        names = " and ".join(map(title, missing))
+        terminalreporter.write_line(f"not measured: {names} (pip install '.[peers]' adds them)")
+    if config.getoption("--benchmark-publish"):
+        report.main(["--publish", str(saved)])

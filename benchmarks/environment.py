@@ -7,10 +7,14 @@ from typing import Any
 
 import psutil
 
-from benchmarks.floor.wire import Connection
+from benchmarks.protocol_baseline.wire import Connection
 from harness.broker import ExternalBroker, PrivateBroker
 
-LIBRARIES = ("pika", "kombu", "amqp", "celery", "pamqp", "pytest-benchmark")
+LIBRARIES = [
+    *("pika", "kombu", "amqp", "celery", "aio-pika", "faststream", "pamqp", "pytest-benchmark"),
+]
+LOAD_BEFORE = round(os.getloadavg()[0], 2)
+"""The load average over a minute when this was imported: before the run has started anything itself."""
 
 
 def describe(broker: PrivateBroker | ExternalBroker) -> dict[str, Any]:
@@ -25,7 +29,7 @@ def describe(broker: PrivateBroker | ExternalBroker) -> dict[str, Any]:
         "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
         "python": platform.python_version(),
         "cpus": _cpus(),
-        "load_before": round(psutil.getloadavg()[0], 2),
+        "load_before": LOAD_BEFORE,
     }
 
 

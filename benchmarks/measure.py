@@ -1,18 +1,19 @@
 """How times are taken and compared. All times are in seconds.
 
-A run is a number of passes. In each pass every row gets one slot, in the order A B C, C B A, A B C ..., so that
-a drift of the machine falls on all rows alike. A row's figure is the median over its passes; its spread is what
-the middle half of the passes covers (the quartiles). Ratios are formed within each pass, before averaging.
+A run is a number of passes. In each pass every program gets one slot, in the order A B C, C B A, A B C ..., so
+that a drift of the machine falls on all alike. A program's figure is the median over its passes; with it stands
+the interquartile range. Ratios are formed within each pass.
 """
 
 import gc
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeVar
 
+import numpy as np
 import psutil
 
 from contract import fib
@@ -24,17 +25,17 @@ KINDS = 16
 
 
 class WrongAnswer(AssertionError):
-    """A server said something else than the truth. Whatever time that took is no figure."""
+    """A server returned a wrong result. Whatever time that took is no figure."""
 
 
-class Void(NamedTuple):
-    """What stands in place of a row's figures when one of its calls failed or was answered wrongly."""
+class Invalid(NamedTuple):
+    """What stands in place of a program's figures when one of its calls failed or was answered wrongly."""
 
     reason: str
 
 
 class CallsOne(Protocol):
-    """What a row needs to be timed with one call in flight."""
+    """What a client needs to be timed with one call in flight."""
 
     def call(self, n: int, /) -> int:
         """Return fib(n)."""
@@ -42,7 +43,7 @@ class CallsOne(Protocol):
 
 
 class CallsMany(Protocol):
-    """What a row needs to be timed with several calls in flight."""
+    """What a client needs to be timed with several calls in flight."""
 
     def call_many(self, numbers: Iterator[int], window: int, /) -> list[int]:
         """Return fib of each number, with up to `window` requests in flight."""
@@ -51,7 +52,7 @@ class CallsMany(Protocol):
 
 @dataclass(frozen=True)
 class Sample:
-    """What one slot of one row gave."""
+    """What one slot of one program gave."""
 
     times: list[float]
     """Seconds of each call; for calls in flight together, one value: the slot's time by its calls."""
@@ -66,7 +67,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Measured:
-    """All slots of one row."""
+    """All slots of one program."""
 
     samples: list[Sample]
 
@@ -75,15 +76,11 @@ class Measured:
         """All timings, pass by pass."""
         return [each for sample in self.samples for each in sample.times]
 
-    def quantile(self, q: float) -> float:
-        """Return a quantile of all timings, in which each pass weighs the same: a slower one has fewer of them."""
-        weighted = sorted((each, 1 / len(s.times)) for s in self.samples for each in s.times)
-        wanted = q * len(self.samples)
-        for value, weight in weighted:
-            wanted -= weight
-            if wanted <= 1e-9:
-                return value
-        return weighted[-1][0]
+    def quantiles(self, shares: Sequence[float]) -> list[float]:
+        """Return quantiles of all timings, in which each pass weighs the same: a slower one has fewer of them."""
+        weights = [1 / len(s.times) for s in self.samples for _ in s.times]
+        found = np.quantile(self.times, shares, weights=weights, method="inverted_cdf")
+        return [float(each) for each in found]
 
     @property
     def calls(self) -> int:
@@ -103,105 +100,89 @@ class Measured:
     @property
     def memory(self) -> dict[str, float]:
         """Bytes of resident memory, the median of the passes."""
-        names = {name for sample in self.samples for name in sample.memory}
-        return {
-            name: statistics.median(sample.memory[name] for sample in self.samples)
-            for name in sorted(names)
-        }
+        names = self.samples[0].memory
+        return {name: statistics.median(s.memory[name] for s in self.samples) for name in names}
 
     @property
     def cpu_per_call(self) -> dict[str, float]:
         """Seconds of processor time per call, by who spent it."""
-        names = {name for sample in self.samples for name in sample.cpu}
-        return {
-            name: sum(sample.cpu.get(name, 0.0) for sample in self.samples) / self.calls
-            for name in sorted(names)
-        }
+        names = self.samples[0].cpu
+        return {name: sum(s.cpu[name] for s in self.samples) / self.calls for name in names}
 
 
-class Spread(NamedTuple):
-    """A figure with what the middle half of its passes covers."""
+class Quartiles(NamedTuple):
+    """A median with its interquartile range."""
 
     low: float
     median: float
     high: float
 
-    def overlaps(self, other: "Spread") -> bool:
-        """Whether two spreads have a value in common."""
-        return self.low <= other.high and other.low <= self.high
-
 
 class Ratio(NamedTuple):
-    """A row's figure over another row's, and whether the two can be told apart at all."""
+    """One program's figure over another's, and whether the two can be told apart."""
 
-    spread: Spread
-    differs: bool
+    quartiles: Quartiles
+    above: int
+    """In how many of the passes the ratio was above 1."""
+    passes: int
+    overlap: bool
+    """Whether the interquartile ranges of the two figures overlap."""
+
+    @property
+    def agreed(self) -> bool:
+        """Whether the passes agree on which is larger, all but one in ten."""
+        return min(self.above, self.passes - self.above) <= self.passes // 10
+
+    @property
+    def differs(self) -> bool:
+        """Whether the passes agree *and* the ranges do not overlap.
+
+        For two equal programs the first alone has a chance of 1 in 50 at ten passes.
+        """
+        return self.agreed and not self.overlap
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """Return the quartiles."""
-    return Spread(*(quantile(values, q) for q in (0.25, 0.5, 0.75)))
-
-
-def quantile(values: Sequence[float], q: float) -> float:
-    """Return the value below which a share `q` (0 to 1) of the values lies, interpolated between neighbours."""
-    ordered = sorted(values)
-    at = q * (len(ordered) - 1)
-    low = int(at)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (at - low) * (ordered[high] - ordered[low])
+def quartiles(values: Sequence[float]) -> Quartiles:
+    """Return the median and the interquartile range, interpolated between neighbours."""
+    return Quartiles(*(float(each) for each in np.quantile(values, (0.25, 0.5, 0.75))))
 
 
 def ratio(passes: Sequence[float], base: Sequence[float]) -> Ratio:
-    """Compare two rows that were measured in turn.
-
-    They differ when their spreads do not overlap *and* the passes agree on which is larger, all but one in ten:
-    for two equal rows the second alone has a chance of 1 in 50 at ten passes. Else the table says "no difference
-    measured".
-    """
+    """Compare two programs that were measured in turn."""
     quotients = [a / b for a, b in zip(passes, base, strict=True)]
-    larger = sum(each > 1 for each in quotients)
-    agreed = min(larger, len(quotients) - larger) <= len(quotients) // 10
-    return Ratio(spread(quotients), agreed and not spread(passes).overlaps(spread(base)))
+    mine, other = quartiles(passes), quartiles(base)
+    return Ratio(
+        quartiles(quotients),
+        sum(each > 1 for each in quotients),
+        len(quotients),
+        mine.low <= other.high and other.low <= mine.high,
+    )
 
 
 def interleave(
     slots: Mapping[K, Callable[[], Sample]],
     passes: int,
     progress: Callable[[str], None] = lambda text: None,
-) -> dict[K, Measured | Void]:
-    """Measure all rows in turn; a row that fails is void from then on, and the others go on."""
+) -> dict[K, Measured | Invalid]:
+    """Measure all programs in turn; one that fails is invalid from then on, and the others go on."""
     order = list(slots)
     samples: dict[K, list[Sample]] = {key: [] for key in order}
-    voids: dict[K, Void] = {}
+    invalid: dict[K, Invalid] = {}
     gc.collect()
-    gc.freeze()  # what the other rows hold is not this row's to search
+    gc.freeze()  # the collector must not search, in one program's slot, what the others hold
     try:
         for number in range(passes):
             progress(f"pass {number + 1} of {passes}")
             for key in order if number % 2 == 0 else reversed(order):
-                if key in voids:
+                if key in invalid:
                     continue
                 try:
                     samples[key].append(slots[key]())
                 except Exception as error:
-                    voids[key] = Void(f"{type(error).__name__}: {error}".splitlines()[0])
+                    invalid[key] = Invalid(f"{type(error).__name__}: {error}".splitlines()[0])
     finally:
         gc.unfreeze()
-    return {key: voids.get(key) or Measured(samples[key]) for key in order}
-
-
-def join(stages: Iterable[Mapping[K, Measured | Void]]) -> dict[K, Measured | Void]:
-    """Put the samples of several stages together; a row that was void in one of them is void."""
-    joined: dict[K, Measured | Void] = {}
-    for stage in stages:
-        for key, result in stage.items():
-            before = joined.get(key, Measured([]))
-            if isinstance(before, Measured) and isinstance(result, Measured):
-                joined[key] = Measured(before.samples + result.samples)
-            elif isinstance(before, Measured):
-                joined[key] = result
-    return joined
+    return {key: invalid.get(key) or Measured(samples[key]) for key in order}
 
 
 # -- slots ------------------------------------------------------------------------------------------------
@@ -222,7 +203,7 @@ def time_calls(client: CallsOne, n: int, seconds: float, at_least: int = 1) -> S
 
 
 def warm_up(client: CallsOne, calls: int = 3) -> None:
-    """Make a row ready: it has been idle while it was the others' turn."""
+    """Make a client and its server ready: they have been idle while the others were measured."""
     check([client.call(30) for _ in range(calls)], [fib(30)] * calls)
 
 
@@ -279,5 +260,4 @@ def with_cpu(slot: Callable[[], Sample], pids: Mapping[str, Sequence[int]]) -> S
     before = used()
     sample = slot()
     after = used()
-    cpu = {name: after[name] - before[name] for name in pids}
-    return replace(sample, cpu=cpu)
+    return replace(sample, cpu={name: after[name] - before[name] for name in pids})

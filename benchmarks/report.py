@@ -1,8 +1,8 @@
 """Everything that is published, from saved data alone: `python -m benchmarks.report`.
 
 Without arguments, from the newest run in `benchmarks/results/`: `docs/report.html`, `docs/results.md`,
-`docs/pictures/` and the README's results. With a run's JSON: a draft of the page beside it. `pytest --benchmark`
-leaves one in `out/`.
+`docs/pictures/`, the README's results and the budget in `docs/reading-the-numbers.md`. With a run's JSON: a draft
+of the page beside it. `pytest --benchmark` leaves one in `out/`.
 """
 
 import argparse
@@ -18,34 +18,33 @@ from benchmarks.results import (
     CALL,
     IN_FLIGHT,
     REPLY_SIZE,
-    SERVERS,
+    SCALE,
     THREADS,
     Run,
-    newest,
     publish,
+    published,
 )
-from benchmarks.tables import Answer, answers, goals, summary
-from benchmarks.words import NO_DIFFERENCE
+from benchmarks.tables import INVALID, Answer, answers, budget, summary, versions
 from harness.program import PROJECT_ROOT
 
 DRAFT = PROJECT_ROOT / "out" / "benchmark.json"
-PAGE = PROJECT_ROOT / "docs" / "report.html"
-RESULTS_PAGE = PROJECT_ROOT / "docs" / "results.md"
-PICTURES = PROJECT_ROOT / "docs" / "pictures"
-NUMBERS_PAGE = PROJECT_ROOT / "docs" / "reading-the-numbers.md"
-README = PROJECT_ROOT / "README.md"
+PAGE = Path("docs/report.html")
+RESULTS_PAGE = Path("docs/results.md")
+PICTURES = Path("docs/pictures")
+NUMBERS_PAGE = Path("docs/reading-the-numbers.md")
+README = Path("README.md")
 
 PICTURE_OF = {
     CALL: "latency.svg",
     IN_FLIGHT: "throughput.svg",
     THREADS: "threads.svg",
-    SERVERS: "scale-out.svg",
+    SCALE: "scale-out.svg",
     REPLY_SIZE: "reply-size.svg",
 }
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write, or check, what is published; return 1 if something is stale or missing."""
+    """Write, or check, what is published; return 1 if something is stale, missing or not fit to be published."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.add_argument("run", nargs="?", type=Path, help="a saved run, for a draft beside it")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if stale")
@@ -55,18 +54,18 @@ def main(argv: list[str] | None = None) -> int:
         help="first keep the run (default: out/benchmark.json) in benchmarks/results/",
     )
     arguments = parser.parse_args(argv)
-    if arguments.run and not arguments.publish:
-        summarise(arguments.run)
-        return 0
-    if arguments.publish:
-        draft = arguments.run or DRAFT
-        if not draft.exists():
-            return complain(f"{draft} is not there: run `pytest --benchmark` first")
-        publish(draft)
-    found = newest()
-    if found is None:
-        return complain("no saved run: `pytest --benchmark`, then this with --publish")
-    return check(Run.load(found)) if arguments.check else write(Run.load(found))
+    try:
+        if arguments.publish:
+            publish(arguments.run or DRAFT)
+        elif arguments.run:
+            summarise(arguments.run)
+            return 0
+    except (OSError, ValueError) as error:
+        return complain(str(error))
+    runs = published()
+    if not runs:
+        return complain("no saved run: `make publish`")
+    return check(runs) if arguments.check else write(runs)
 
 
 def complain(problem: str) -> int:
@@ -78,16 +77,20 @@ def complain(problem: str) -> int:
 # -- what is published -----------------------------------------------------------------------------------
 
 
-def published(run: Run) -> dict[Path, str]:
-    """Return every published file with what should be in it."""
+def files(runs: list[Run]) -> dict[Path, str]:
+    """Return every published file, relative to the project, with what should be in it."""
+    run = runs[0]
     drawn = draw(run)
-    files = {PICTURES / name: text for name, text in drawn.items()}
-    files[PAGE] = page(run, drawn)
-    files[RESULTS_PAGE] = results_page(run)
-    if README.exists():
-        files[README] = with_results(README.read_text(), run)
-        files[NUMBERS_PAGE] = between(NUMBERS_PAGE.read_text(), "goals", markdown_table(goals(run)))
-    return files
+    found = {PICTURES / name: text for name, text in drawn.items()}
+    found[PAGE] = page(run, drawn, runs)
+    found[RESULTS_PAGE] = results_page(run, runs)
+    readme = between((PROJECT_ROOT / README).read_text(), "picture", picture_link(run, CALL))
+    found[README] = between(readme, "results", readme_section(run))
+    numbers = (PROJECT_ROOT / NUMBERS_PAGE).read_text()
+    found[NUMBERS_PAGE] = between(
+        numbers, "budget", f"{markdown_table(budget(run))}\n\n{run.caption}"
+    )
+    return found
 
 
 def draw(run: Run) -> dict[str, str]:
@@ -100,28 +103,23 @@ def draw(run: Run) -> dict[str, str]:
     return pictures(run)
 
 
-def write(run: Run) -> int:
+def write(runs: list[Run]) -> int:
     """Write what is published."""
-    for path, text in published(run).items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        print(path.relative_to(PROJECT_ROOT))
+    for path, text in files(runs).items():
+        (PROJECT_ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (PROJECT_ROOT / path).write_text(text)
+        print(path)
     return 0
 
 
-def check(run: Run) -> int:
+def check(runs: list[Run]) -> int:
     """Compare what is published with what should be."""
-    files = published(run)
-    stale = [p for p, text in files.items() if not p.exists() or p.read_text() != text]
-    for path in stale:
-        complain(f"{path.relative_to(PROJECT_ROOT)} is stale: run `make report`")
-    return 1 if stale else 0
-
-
-def with_results(readme: str, run: Run) -> str:
-    """Return the README with its picture and its results section made anew."""
-    readme = between(readme, "picture", picture_link(run, CALL))
-    return between(readme, "results", readme_section(run))
+    stale = 0
+    for path, text in files(runs).items():
+        there = PROJECT_ROOT / path
+        if not there.exists() or there.read_text() != text:
+            stale = complain(f"{path} is stale: run `make report`")
+    return stale
 
 
 def between(text: str, marker: str, content: str) -> str:
@@ -148,21 +146,27 @@ def readme_section(run: Run) -> str:
     """Return the short answer as Markdown."""
     short = summary(run)
     parts = [markdown_table(short), short.about]
-    parts += [picture_link(run, question) for question in (IN_FLIGHT, SERVERS)]
+    parts += [picture_link(run, question) for question in (IN_FLIGHT, SCALE)]
     parts.append(
-        f"{run.caption}\n\n[All results](docs/results.md): a table, a picture and a sentence or two for each; "
-        "also as [one page](docs/report.html) that needs no network."
+        f"{run.caption}\n\n[All results](docs/results.md), a table for each question; also as "
+        "[one page](docs/report.html) that needs no network."
     )
     return "\n\n".join(filter(None, parts))
 
 
-def results_page(run: Run) -> str:
+WITHIN = (
+    "Each question was measured in passes of its own: compare within a table. "
+    "[Reading the numbers](reading-the-numbers.md) says how."
+)
+
+
+def results_page(run: Run, runs: list[Run]) -> str:
     """Return all results as a page of Markdown."""
-    parts = ["# Results", f"{run.caption} [Reading the numbers](reading-the-numbers.md) says how."]
-    for answer in [summary(run), *answers(run)]:
-        sentences = "\n".join(f"- {each}" for each in answer.sentences)
-        picture = picture_link(run, answer.question, "")
-        parts += [f"## {answer.question}", answer.about, picture, sentences, markdown_table(answer)]
+    parts = ["# Results", f"{run.caption} {WITHIN}"]
+    for answer in [summary(run), *answers(run), versions(runs)]:
+        if answer.lines:
+            picture = picture_link(run, answer.question, "")
+            parts += [f"## {answer.question}", answer.about, picture, markdown_table(answer)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -177,68 +181,72 @@ def markdown_table(answer: Answer) -> str:
 # -- the terminal ---------------------------------------------------------------------------------------
 
 
-def summarise(path: Path, console: Console | None = None) -> None:
-    """Print a run's short answer and what its curves say, and leave the page beside it."""
-    run = Run.load(path)
-    console = console or Console(highlight=False, width=None if sys.stdout.isatty() else 115)
-    short = summary(run)
-    table = Table(title=short.question, title_justify="left", box=SIMPLE_HEAD)
-    for number, heading in enumerate(short.headings):
+def console() -> Console:
+    """Return a console that is wide enough for our tables where nobody looks."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 130)
+
+
+def terminal_table(answer: Answer) -> Table:
+    """Return an answer's table for the terminal; an invalid measurement is red."""
+    table = Table(title=answer.question, title_justify="left", box=SIMPLE_HEAD)
+    for number, heading in enumerate(answer.headings):
         table.add_column(heading, justify="right" if number else "left", no_wrap=number in (0, 1))
-    for line in short.lines:
-        table.add_row(*line, style="red" if len(line) == 2 else None)
-    if short.lines:
-        console.print(table)
-    for answer in answers(run):
-        if answer.sentences:
-            console.print(f"[bold]{answer.question}[/bold]")
-        for sentence in answer.sentences:
-            console.print(f"  {sentence}", soft_wrap=True)
-    for void in run.voids:
-        where = ", ".join(f"{name} {value}" for name, value in void["params"].items())
-        console.print(
-            f"[red]void[/red]: {void['group']} ({where}): {void['reason']}", soft_wrap=True
-        )
-    console.print(f"[dim]{run.caption}[/dim]", soft_wrap=True)
+    for line in answer.lines:
+        table.add_row(*line, style="red" if line[1].startswith(INVALID) else None)
+    return table
+
+
+def summarise(path: Path) -> None:
+    """Print a run's short answer, and leave the page beside it."""
+    run = Run.load(path)
+    out = console()
+    if (short := summary(run)).lines:
+        out.print(terminal_table(short))
+    for each in run.invalid:
+        where = ", ".join(f"{name} {value}" for name, value in each["params"].items())
+        out.print(f"[red]{INVALID}[/red]{each['reason']} ({each['group']} {where})", soft_wrap=True)
     page_path = (
         path.with_name("report.html") if path.stem == "benchmark" else path.with_suffix(".html")
     )
-    page_path.write_text(page(run, draw(run)))
-    console.print(
-        f"{run.data.get('seconds')} s of measuring; data: {path}; page: {page_path}", soft_wrap=True
-    )
+    page_path.write_text(page(run, draw(run), [run]))
+    seconds = run.data.get("seconds")
+    out.print(f"[dim]{run.caption}[/dim]", soft_wrap=True)
+    out.print(f"{seconds} s of measuring; data: {path}; page: {page_path}", soft_wrap=True)
 
 
 # -- the page -------------------------------------------------------------------------------------------
 
 CSS = """
-:root { color-scheme: light dark; --ink: #1f2937; --dim: #6b7280; --line: #e5e7eb; --back: #fff; --bad: #b91c1c; }
+:root { color-scheme: light dark; --ink: #1f2937; --dim: #4b5563; --line: #e5e7eb; --back: #fff; --bad: #b91c1c; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e5e7eb; --dim: #9ca3af; --line: #374151; --back: #111827; --bad: #fca5a5; }
 }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back);
-  max-width: 46rem; margin: 0 auto; padding: 1rem; }
+  max-width: 72rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin: 2.5rem 0 .25rem; }
-p, li { overflow-wrap: break-word; } .about, .caption { color: var(--dim); font-size: .875rem; }
-figure { margin: 1rem 0; padding: .5rem; background: #fff; border: 1px solid var(--line); border-radius: 6px; }
-figure svg { display: block; width: 100%; max-width: 36rem; height: auto; margin: auto; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .875rem; width: 100%; }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: baseline;
+p { overflow-wrap: break-word; max-width: 46rem; } .about, .caption { color: var(--dim); font-size: .875rem; }
+figure { margin: 1rem 0; } figure svg { display: block; width: 100%; max-width: 36rem; height: auto; }
+.scroll { overflow-x: auto; scrollbar-width: thin; scrollbar-color: var(--dim) var(--line); }
+table { border-collapse: separate; border-spacing: 0; font-size: .8125rem; }
+th, td { padding: .3rem .55rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: baseline;
   font-variant-numeric: tabular-nums; white-space: nowrap; }
-th { font-weight: 600; white-space: normal; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; }
-td.same { white-space: normal; color: var(--dim); min-width: 6rem; }
+th { font-weight: 600; white-space: normal; vertical-align: bottom; min-width: 2.5rem; }
+th:first-child, td:first-child { position: sticky; left: 0; background: var(--back); text-align: left;
+  white-space: normal; min-width: 6.5rem; border-right: 1px solid var(--line); }
+td.words { white-space: normal; color: var(--dim); min-width: 6rem; }
 td small { display: block; color: var(--dim); }
-td.void { color: var(--bad); text-align: left; white-space: normal; }
-ul { padding-left: 1.1rem; }
+td.invalid { color: var(--bad); text-align: left; white-space: normal; }
 """
 
 
-def page(run: Run, drawn: dict[str, str]) -> str:
+def page(run: Run, drawn: dict[str, str], runs: list[Run]) -> str:
     """Return the whole report as one page that needs no network."""
     sections = "\n".join(
-        section(answer, drawn.get(PICTURE_OF.get(answer.question, ""))) for answer in answers(run)
+        section(each, drawn.get(PICTURE_OF.get(each.question, "")))
+        for each in [summary(run), *answers(run), versions(runs)]
+        if each.lines
     )
+    within = WITHIN.partition(" [")[0]
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -249,8 +257,7 @@ def page(run: Run, drawn: dict[str, str]) -> str:
 </head>
 <body>
 <h1>What each layer costs: one RPC service on pika, on kombu and on Celery</h1>
-<p class="caption">{escape(run.caption)}</p>
-{section(summary(run), None)}
+<p class="caption">{escape(run.caption)} {within}</p>
 {sections}
 </body>
 </html>
@@ -258,41 +265,31 @@ def page(run: Run, drawn: dict[str, str]) -> str:
 
 
 def section(answer: Answer, picture: str | None) -> str:
-    """Return one answer: what it is about, its picture, what that says, its table."""
-    parts = [
-        f"<h2>{escape(answer.question)}</h2>",
-        f'<p class="about">{escape(answer.about)}</p>',
-    ]
-    if picture:
-        parts.append(f"<figure>{picture}</figure>")
-    if answer.sentences:
-        items = "".join(f"<li>{escape(each)}</li>" for each in answer.sentences)
-        parts.append(f"<ul>{items}</ul>")
-    parts.append(html_table(answer))
-    return "\n".join(parts)
-
-
-def html_table(answer: Answer) -> str:
-    """Return an answer's table as HTML; a void row has one wide cell."""
+    """Return one answer: what it is about, its picture, its table."""
     head = "".join(f"<th>{escape(each)}</th>" for each in answer.headings)
-    body = []
-    for line in answer.lines:
-        if len(line) == 2 and line[1].startswith("void"):
-            wide = len(answer.headings) - 1
-            cells = f'<td>{escape(line[0])}</td><td class="void" colspan="{wide}">{escape(line[1])}</td>'
+    rows = "\n".join(f"<tr>{html_cells(line, len(answer.headings))}</tr>" for line in answer.lines)
+    return f"""<h2>{escape(answer.question)}</h2>
+<p class="about">{escape(answer.about)}</p>
+{f"<figure>{picture}</figure>" if picture else ""}
+<div class="scroll" tabindex="0"><table>
+<tr>{head}</tr>
+{rows}
+</table></div>"""
+
+
+def html_cells(line: list[str], width: int) -> str:
+    """Return a line's cells; an invalid measurement has one wide cell, and what is in brackets goes below."""
+    cells = [f"<td>{escape(line[0])}</td>"]
+    for text in line[1:]:
+        figure, bracket, rest = text.partition(" (")
+        small = f"<small>{escape(rest[:-1])}</small>" if bracket else ""
+        if text.startswith(INVALID):
+            cells.append(f'<td class="invalid" colspan="{width - 1}">{escape(text)}</td>')
+        elif figure[:1].isalpha():
+            cells.append(f'<td class="words">{escape(figure)}{small}</td>')
         else:
-            cells = "".join(map(html_cell, line))
-        body.append(f"<tr>{cells}</tr>")
-    rows = "\n".join(body)
-    return f'<div class="scroll"><table>\n<tr>{head}</tr>\n{rows}\n</table></div>'
-
-
-def html_cell(text: str) -> str:
-    """Return a cell; a ratio's spread goes below it, so that the table stays narrow."""
-    figure, bracket, rest = text.partition(" (")
-    if text.startswith(NO_DIFFERENCE):
-        return f'<td class="same">{text}</td>'
-    return f"<td>{escape(figure)}{f'<small>{escape(rest[:-1])}</small>' if bracket else ''}</td>"
+            cells.append(f"<td>{escape(figure)}{small}</td>")
+    return "".join(cells)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,22 @@
 """A run as it was saved: pytest-benchmark's JSON, with what `conftest.py` adds to it."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Ratio, Spread, ratio, spread
+from benchmarks.measure import Ratio, quartiles, ratio
 from harness.program import PROJECT_ROOT
 
 RESULTS = PROJECT_ROOT / "benchmarks" / "results"
+MOST_LOAD = 0.5
+"""The load average before a run, up to which its figures may be published."""
 
 CALL = "What does a call cost?"
-IN_FLIGHT = "How many can I push?"
-THREADS = "May threads share it?"
-SERVERS = "Does adding servers help?"
+IN_FLIGHT = "How many calls a second?"
+THREADS = "May threads share a client?"
+SCALE = "Does adding servers and clients help?"
 CALLBACK_QUEUE = "What does a callback queue per call cost?"
 QUEUE_TYPE = "What does a replicated queue cost?"
 REPLY_SIZE = "What does the size of the reply cost?"
@@ -24,12 +25,11 @@ SET_UP = "What does set-up cost?"
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of one question, with its parameters. Times in seconds per call."""
+    """One program at one question, with its parameters. Times in seconds per call."""
 
-    row: str
+    program: str
     params: dict[str, Any]
     info: dict[str, Any]
-    stats: dict[str, Any]
 
     @property
     def passes(self) -> list[float]:
@@ -38,26 +38,26 @@ class Entry:
         return found
 
     @property
-    def spread(self) -> Spread:
-        """The median over the passes, and what the middle half of them covers."""
-        return spread(self.passes)
-
-    @property
     def time(self) -> float:
         """The figure: the median over the passes."""
-        return self.spread.median
+        return quartiles(self.passes).median
 
     @property
     def rate(self) -> float:
         """Calls per second."""
         return 1 / self.time
 
+    def cpu(self, who: str) -> float | None:
+        """Seconds of processor time per call of `client`, `server` or `broker`, if that was measured."""
+        found: float | None = self.info["cpu_per_call"].get(who)
+        return found
+
     def over(self, base: "Entry") -> Ratio:
-        """This row's time over another's."""
+        """This program's time over another's."""
         return ratio(self.passes, base.passes)
 
     def rate_over(self, base: "Entry") -> Ratio:
-        """This row's rate over another's."""
+        """This program's rate over another's."""
         return ratio(base.passes, self.passes)
 
 
@@ -67,7 +67,7 @@ class Run:
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
         self.machine: dict[str, Any] = data["machine_info"] | data["environment"]
-        self.voids: list[dict[str, Any]] = data.get("void", [])
+        self.invalid: list[dict[str, Any]] = data.get("invalid", [])
 
     @classmethod
     def load(cls, path: Path) -> "Run":
@@ -76,34 +76,38 @@ class Run:
 
     def entries(self, question: str, **params: Any) -> list[Entry]:
         """Return a question's entries that have these parameters, in the order in which they were measured."""
-        return list(self._entries(question, params))
+        return [
+            Entry(each["params"]["program"], each["params"], each["extra_info"])
+            for each in self.data["benchmarks"]
+            if each["group"] == question and params.items() <= each["params"].items()
+        ]
 
-    def _entries(self, question: str, params: dict[str, Any]) -> Iterator[Entry]:
-        for each in self.data["benchmarks"]:
-            have = {**each["extra_info"], **(each["params"] or {})}
-            if each["group"] == question and params.items() <= have.items():
-                yield Entry(have["row"], each["params"], each["extra_info"], each["stats"])
-
-    def entry(self, question: str, row: str, **params: Any) -> Entry | None:
-        """Return one entry, if it was measured and is not void."""
-        found = self.entries(question, row=row, **params)
+    def entry(self, question: str, program: str, **params: Any) -> Entry | None:
+        """Return one entry, if it was measured and is not invalid."""
+        found = self.entries(question, program=program, **params)
         return found[0] if found else None
 
-    def rows(self, question: str) -> list[str]:
-        """Return the rows of a question, void ones too, in their order."""
-        void = [each["params"]["row"] for each in self.voids if each["group"] == question]
-        return list(dict.fromkeys([each.row for each in self.entries(question)] + void))
+    def programs(self, question: str) -> list[str]:
+        """Return the programs measured at a question, invalid ones too, in their order."""
+        found = [each.program for each in self.entries(question)]
+        found += [e["params"]["program"] for e in self.invalid if e["group"] == question]
+        return list(dict.fromkeys(found))
 
     def values(self, question: str, name: str, **params: Any) -> list[Any]:
         """Return the values that a parameter was varied over, ascending."""
         return sorted({each.params[name] for each in self.entries(question, **params)})
 
-    def void(self, question: str, row: str) -> str | None:
-        """Return why a row is void, if one of its entries is."""
-        for each in self.voids:
-            if each["group"] == question and each["params"]["row"] == row:
+    def why_invalid(self, question: str, program: str) -> str | None:
+        """Return why a program's measurement is invalid, if one of its entries is."""
+        for each in self.invalid:
+            if each["group"] == question and each["params"]["program"] == program:
                 return str(each["reason"])
         return None
+
+    @property
+    def series(self) -> str:
+        """RabbitMQ's version, to the first point: `3.10`, `4.1`."""
+        return ".".join(str(self.machine.get("rabbitmq")).split(".")[:2])
 
     @property
     def date(self) -> str:
@@ -115,17 +119,18 @@ class Run:
         """What was measured, on what, when: for under every table and picture."""
         machine = self.machine
         libraries = machine.get("libraries", {})
+        shown = ("pika", "kombu", "celery", "aio-pika", "faststream")
         commit = self.data.get("commit_info", {})
-        revision = str(commit.get("id", ""))[:8]
-        if commit.get("dirty"):
-            revision += " with changes"
+        revision = str(commit.get("id", ""))[:8] + " with changes" * bool(commit.get("dirty"))
+        load = machine.get("load_before")
+        disturbed = ", so other programs ran beside it" if refusal(load) else ""
         parts = [
             f"{machine.get('cpus', '?')} cores of {machine.get('cpu', 'an unknown processor')}",
             f"RabbitMQ {machine.get('rabbitmq')}, Erlang {machine.get('erlang')}",
             f"Python {machine.get('python')}",
-            ", ".join(f"{n} {libraries[n]}" for n in ("pika", "kombu", "celery") if n in libraries),
+            ", ".join(f"{name} {libraries[name]}" for name in shown if name in libraries),
             "one broker node, classic queues and prefetch 1 unless it says otherwise",
-            f"load before the run {machine.get('load_before')}",
+            f"load average before the run {load}{disturbed}",
             f"commit {revision}" if revision else "",
             self.date,
         ]
@@ -133,26 +138,49 @@ class Run:
         return effort + "; ".join(part for part in parts if part) + "."
 
 
-def newest() -> Path | None:
-    """Return the published run that was made last."""
-    paths = list(RESULTS.glob("*.json"))
-    return max(paths, key=lambda path: Run.load(path).data["datetime"], default=None)
+def refusal(load: float | None) -> str | None:
+    """Return why a run with this load average before it is not to be published, if it is not."""
+    if load is None or load <= MOST_LOAD:
+        return None
+    return (
+        f"the load average before the run was {load:.2f}, above {MOST_LOAD}: other programs ran, and the figures "
+        "would be partly theirs. Publish on a quiet machine; `make bench` measures without publishing."
+    )
 
 
-def publish(path: Path) -> Path:
-    """Keep a run among the published ones, without the single timings, and return where."""
+def published() -> list[Run]:
+    """Return the newest published run of each RabbitMQ series, the newest of all first."""
+    runs = sorted(map(Run.load, RESULTS.glob("*.json")), key=lambda run: str(run.data["datetime"]))
+    return list({run.series: run for run in runs}.values())[::-1]
+
+
+def publish(path: Path) -> None:
+    """Keep a run among the published ones, without the single timings.
+
+    Raises:
+        ValueError: other programs ran before it, or it is a quick one.
+    """
     data = json.loads(path.read_text())
+    if reason := refusal(data["environment"].get("load_before")):
+        raise ValueError(reason)
+    if data["effort"] != "full":
+        raise ValueError(f"{path} is a quick run: publish one of `pytest --benchmark`")
     for each in data["benchmarks"]:
         each["stats"].pop("data", None)
     RESULTS.mkdir(exist_ok=True)
     stamp = datetime.fromisoformat(data["datetime"]).strftime("%Y-%m-%d-%H%M")
-    target = RESULTS / f"{stamp}.json"
-    target.write_text(json.dumps(rounded(data), indent=1) + "\n")
-    return target
+    (RESULTS / f"{stamp}.json").write_text(dumps(data))
+
+
+def dumps(data: Any) -> str:
+    """Return a run as JSON: floats to five digits, which no timing here is better than, and a benchmark a line."""
+    benchmarks = ",\n".join(json.dumps(each) for each in rounded(data["benchmarks"]))
+    rest = json.dumps(rounded(data | {"benchmarks": []}), indent=1)
+    return rest.replace('"benchmarks": []', f'"benchmarks": [\n{benchmarks}\n]') + "\n"
 
 
 def rounded(value: Any) -> Any:
-    """Return JSON data with every float to five digits: no timing here is better than that."""
+    """Return JSON data with every float to five digits."""
     if isinstance(value, float):
         return float(f"{value:.5g}")
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Servers and clients of the rows, on the run's broker. A server serves every question that it fits."""
+"""Servers and clients of the programs measured, on one broker. A server serves every question that it fits."""
 
 import os
 import time
@@ -13,50 +13,52 @@ from typing import Self, TypeVar
 import pika
 import psutil
 
-from benchmarks.measure import Measured, Sample, Void, interleave, warm_up, with_cpu
-from benchmarks.rows import Client, package
+from benchmarks.measure import Invalid, Measured, Sample, interleave, warm_up, with_cpu
+from benchmarks.programs import Client, package
 from harness.broker import ExternalBroker, PrivateBroker
+from harness.cluster import Cluster
 from harness.guardian import family
 from harness.server import ServerProcess
 
 K = TypeVar("K", bound=Hashable)
+Take = Callable[[K, Client], Sample]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How a row's server is run."""
+    """How a program's server is run."""
 
-    row: str
+    program: str
     prefetch: int = 1
     queue_type: str = "classic"
     function: str | None = None
 
 
 class Service:
-    """A request queue, and the servers that consume it."""
+    """A request queue, the servers that consume it, and one client. A context manager."""
 
     def __init__(self, setting: Setting, url: str) -> None:
         self.setting = setting
         self.url = url
         self.queue = f"bench-{uuid.uuid4().hex[:12]}"
         self._servers: list[ServerProcess] = []
-        self._processes: list[psutil.Process] | None = None
 
     def start(self) -> float:
         """Start one more server. Returns the seconds until it was ready."""
+        setting = self.setting
         server = ServerProcess(
-            package(self.setting.row),
+            package(setting.program),
             self.url,
             queue=self.queue,
-            prefetch=self.setting.prefetch,
-            queue_type=self.setting.queue_type,
-            function=self.setting.function,
+            prefetch=setting.prefetch,
+            queue_type=setting.queue_type,
+            function=setting.function,
         )
         began = time.perf_counter()
         server.start()
         elapsed = time.perf_counter() - began
         self._servers.append(server)
-        self._processes = None
+        self.__dict__.pop("processes", None)
         return elapsed
 
     def resize(self, servers: int) -> None:
@@ -65,22 +67,22 @@ class Service:
             self.start()
         while len(self._servers) > servers:
             self._servers.pop().kill()
-            self._processes = None
+            self.__dict__.pop("processes", None)
 
-    def close(self) -> None:
-        """Kill the servers and delete the queue."""
-        for server in self._servers:
-            server.kill()
-        self._servers.clear()
-        with suppress(Exception), pika.BlockingConnection(pika.URLParameters(self.url)) as c:
-            c.channel().queue_delete(self.queue)
+    def new_client(self) -> Client:
+        """Return a client of its own for the caller to close."""
+        setting = self.setting
+        return Client(setting.program, self.url, self.queue, queue_type=setting.queue_type)
 
-    @property
+    @cached_property
+    def client(self) -> Client:
+        """The service's client; it connects when it is first used."""
+        return self.new_client()
+
+    @cached_property
     def processes(self) -> list[psutil.Process]:
-        """The servers, with their children if they have any."""
-        if self._processes is None:  # looking for children takes milliseconds
-            self._processes = [each for server in self._servers for each in family(server.pid)]
-        return self._processes
+        """The servers, with their children if they have any. Cached: looking for children takes milliseconds."""
+        return [each for server in self._servers for each in family(server.pid)]
 
     @property
     def pids(self) -> list[int]:
@@ -92,30 +94,28 @@ class Service:
         """Bytes of resident memory, all servers together."""
         return sum(each.memory_info().rss for each in self.processes)
 
-
-class Crew(Service):
-    """A service whose servers come and go, and its client. A context manager."""
-
-    @cached_property
-    def client(self) -> Client:
-        """The one client; it connects when it is first wanted."""
-        return Client(self.setting.row, self.url, self.queue, queue_type=self.setting.queue_type)
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the client, kill the servers and delete the queue."""
         if "client" in self.__dict__:
             self.client.close()
-        self.close()
+        self.resize(0)
+        with suppress(Exception), pika.BlockingConnection(pika.URLParameters(self.url)) as c:
+            c.channel().queue_delete(self.queue)
 
 
 class Rig:
-    """What all questions of a run share."""
+    """The services of a run, on one broker or cluster. A context manager."""
 
-    def __init__(self, broker: PrivateBroker | ExternalBroker) -> None:
-        self.url = broker.url
-        self._broker_pids = [broker.pid] if isinstance(broker, PrivateBroker) else []
+    def __init__(self, broker: PrivateBroker | ExternalBroker | Cluster) -> None:
+        nodes = broker.nodes if isinstance(broker, Cluster) else [broker]
+        self.url = nodes[0].url
+        self._broker_pids = [node.pid for node in nodes if isinstance(node, PrivateBroker)]
         self._services: dict[Setting, Service | Exception] = {}
 
     def serve(self, settings: Iterable[Setting]) -> None:
@@ -128,7 +128,7 @@ class Rig:
         service = Service(setting, self.url)
         try:
             service.start()
-        except Exception as error:  # it voids this row, not the others
+        except Exception as error:  # it invalidates this program's measurement, not the others'
             return error
         return service
 
@@ -144,75 +144,62 @@ class Rig:
             raise found
         return found
 
-    def crew(self, setting: Setting) -> Crew:
-        """Return a service with no server yet, on a queue of its own."""
-        return Crew(setting, self.url)
-
-    def client(self, setting: Setting) -> Client:
-        """Return a new client for a setting's server."""
-        return Client(
-            setting.row, self.url, self.service(setting).queue, queue_type=setting.queue_type
-        )
-
     def measure(
         self,
         settings: Mapping[K, Setting],
-        take: Callable[[K, Client], Sample],
+        take: Take[K],
         passes: int,
         progress: Callable[[str], None] = lambda text: None,
-    ) -> dict[K, Measured | Void]:
-        """Start what servers are needed, give each setting one client, and take slots of all rows in turn."""
-        self.serve(settings.values())
+    ) -> dict[K, Measured | Invalid]:
+        """Give each setting one server and one client, and take slots of all in turn."""
         with ExitStack() as stack:
+            return interleave(self.slots(settings, take, stack), passes, progress)
 
-            @cache
-            def client(setting: Setting) -> Client:
-                return stack.enter_context(self.client(setting))
+    def slots(
+        self, settings: Mapping[K, Setting], take: Take[K], stack: ExitStack
+    ) -> dict[K, Callable[[], Sample]]:
+        """Start the servers, and return what takes one slot of each; the stack closes their clients."""
+        self.serve(settings.values())
 
-            def slot(key: K, setting: Setting) -> Sample:
-                return self._slot(setting, client(setting), partial(take, key))
+        @cache
+        def client(setting: Setting) -> Client:
+            return stack.enter_context(self.service(setting).new_client())
 
-            slots = {key: partial(slot, key, setting) for key, setting in settings.items()}
-            return interleave(slots, passes, progress)
+        def slot(key: K, setting: Setting) -> Sample:
+            ready = client(setting)
+            warm_up(ready)
+            pids = {"client": [os.getpid()], "server": self.service(setting).pids}
+            if self._broker_pids:
+                pids["broker"] = self._broker_pids
+            return with_cpu(lambda: take(key, ready), pids)
 
-    def _slot(self, setting: Setting, client: Client, take: Callable[[Client], Sample]) -> Sample:
-        """Warm up, measure, and note who used how much processor time."""
-        warm_up(client)
-        pids = {"client": [os.getpid()], "server": self.service(setting).pids}
-        if self._broker_pids:
-            pids["broker"] = self._broker_pids
-        return with_cpu(lambda: take(client), pids)
+        return {key: partial(slot, key, setting) for key, setting in settings.items()}
 
-    def delivery_mode(self, row: str) -> str:
+    def delivery_mode(self, program: str) -> str:
         """Look at one request before a server takes it: `transient`, or `persistent` (written to disk)."""
-        with self.crew(Setting(row)) as crew, ThreadPoolExecutor(1) as pool:
+        with (
+            Service(Setting(program), self.url) as service,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            service.start()  # it declares the queue in its own way, and is gone before the request
+            service.resize(0)
             with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
                 channel = connection.channel()
-                channel.queue_declare(
-                    crew.queue, durable=True, arguments={"x-queue-type": "classic"}
-                )
-                answer = pool.submit(self._ask, crew)
-                _, properties, _ = next(channel.consume(crew.queue, inactivity_timeout=10))
-            # not acknowledged, so it is back in the queue
-            crew.start()
+                answer = pool.submit(_ask, service)
+                _, properties, _ = next(channel.consume(service.queue, inactivity_timeout=10))
+            service.start()  # the request was not acknowledged, so it is back in the queue
             answer.result()
         return "persistent" if properties and properties.delivery_mode == 2 else "transient"
-
-    def _ask(self, service: Service) -> int:
-        # opened and closed in one thread, as some of the clients want it
-        with Client(service.setting.row, self.url, service.queue) as client:
-            answer: int = client.call(0)
-            return answer
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End everything."""
         for service in self._services.values():
             if isinstance(service, Service):
                 service.close()
-        self._services.clear()
+
+
+def _ask(service: Service) -> None:
+    with service.new_client() as client:  # opened and closed in one thread, as some of them need
+        client.call(0)

@@ -1,26 +1,11 @@
-"""The answers, as tables and sentences. Made from a saved run; where they are shown is for others."""
+"""The answers, as tables, made from a saved run. Where they are shown is for `report.py`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from benchmarks.measure import quantile
-from benchmarks.results import (
-    CALL,
-    CALLBACK_QUEUE,
-    IN_FLIGHT,
-    QUEUE_TYPE,
-    REPLY_SIZE,
-    SERVERS,
-    SET_UP,
-    THREADS,
-    Entry,
-    Run,
-)
-from benchmarks.rows import BARE, FIRST, FLOOR, TITLES, title
-from benchmarks.words import (
+from benchmarks.formatting import (
     MISSING,
-    NO_DIFFERENCE,
-    factor,
     megabytes,
     microseconds,
     milliseconds,
@@ -28,415 +13,467 @@ from benchmarks.words import (
     rate,
     times,
 )
+from benchmarks.measure import Ratio, quartiles
+from benchmarks.programs import BARE, BASELINE, FIRST, TITLES, title
+from benchmarks.results import (
+    CALL,
+    CALLBACK_QUEUE,
+    IN_FLIGHT,
+    QUEUE_TYPE,
+    REPLY_SIZE,
+    SCALE,
+    SET_UP,
+    THREADS,
+    Entry,
+    Run,
+)
 
 BASE = "raw_pika"
-LAYERS = [(row, layers[row]) for layers in (FIRST, BARE) for row in layers]
+INVALID = "measurement invalid: "
+
+Find = Callable[[str], Entry | None]
+Column = tuple[str, Callable[[str], str]]
+"""A heading, and what stands below it for a program."""
 
 
 @dataclass
 class Answer:
-    """One question with its table, what to know about the figures, and what they say in sentences."""
+    """One question with its table and what to know about the figures."""
 
     question: str
     about: str
     headings: list[str]
     lines: list[list[str]]
-    sentences: list[str] = field(default_factory=list)
+    """A line for each program, its name first; where the measurement is invalid, only the reason follows."""
 
 
 def answers(run: Run) -> list[Answer]:
     """Return the answers to all questions that were asked."""
-    makers = [call, in_flight, threads, servers, callback_queue, queue_type, reply_size, set_up]
+    makers = [
+        *(call, in_flight, threads, scale, on_paper, on_paper_checked),
+        *(callback_queue, queue_type, reply_size, set_up),
+    ]
     return [answer for maker in makers if (answer := maker(run)).lines]
 
 
-def lines(run: Run, question: str, cells: Callable[[str], list[str]]) -> list[list[str]]:
-    """Return a line for each row; a void row says so, and shows no figure."""
-    found = []
-    for row in run.rows(question):
-        reason = run.void(question, row)
-        found.append([title(row), f"void: {reason}"] if reason else [title(row), *cells(row)])
-    return found
+# -- columns ----------------------------------------------------------------------------------------------
 
 
-def compared(entry: Entry | None, base: Entry | None) -> str:
-    """Write one row's time over another's."""
-    if entry is None or base is None:
-        return MISSING
-    return "1" if entry is base or entry.row == base.row else times(entry.over(base))
+def answer(
+    run: Run, question: str, about: str, columns: Sequence[Column], *, heading: str = ""
+) -> Answer:
+    """Return a question's answer: a line for each program that was measured."""
+    lines = []
+    for program in run.programs(question):
+        reason = run.why_invalid(question, program)
+        cells = [INVALID + reason] if reason else [cell(program) for _, cell in columns]
+        lines.append([title(program), *cells])
+    return Answer(heading or question, about, ["", *(name for name, _ in columns)], lines)
+
+
+def found(run: Run, question: str, **params: object) -> Find:
+    """Return what finds a program's entry at a question."""
+    return lambda program: run.entry(question, program, **params)
+
+
+def figure(heading: str, find: Find, write: Callable[[Entry], str | None]) -> Column:
+    """Return a column of one figure."""
+
+    def cell(program: str) -> str:
+        entry = find(program)
+        return (entry and write(entry)) or MISSING
+
+    return heading, cell
+
+
+def compared(
+    heading: str,
+    find: Find,
+    base: Callable[[str], Entry | None],
+    over: Callable[[Entry, Entry], Ratio] = Entry.over,
+) -> Column:
+    """Return a column that compares a program with what `base` finds for it; 1 beside itself."""
+
+    def cell(program: str) -> str:
+        mine, other = find(program), base(program)
+        if mine is None or other is None:
+            return MISSING
+        return "1" if mine == other else times(over(mine, other))
+
+    return heading, cell
+
+
+def beside_layer(find: Find, over: Callable[[Entry, Entry], Ratio] = Entry.over) -> list[Column]:
+    """Return the columns that compare an implementation with its layer, bare and as documented."""
+
+    def of(layers: dict[str, str]) -> Find:
+        return lambda program: find(layers[program]) if program in layers else None
+
+    return [
+        compared("x its layer, bare", find, of(BARE), over),
+        compared("x its layer as documented", find, of(FIRST), over),
+    ]
+
+
+def rates(find: Callable[[object], Find], values: Sequence[object], unit: str = "") -> list[Column]:
+    """Return a column of rates for each value of a parameter."""
+    return [
+        figure(f"{value:,}{unit}", find(value), lambda entry: rate(entry.rate)) for value in values
+    ]
+
+
+def cpu(find: Find, *who: str) -> list[Column]:
+    """Return the columns of processor time per call."""
+
+    def write(name: str) -> Callable[[Entry], str | None]:
+        return lambda e: None if (used := e.cpu(name)) is None else microseconds(used)
+
+    return [figure(f"CPU {name}", find, write(name)) for name in who]
+
+
+# -- the answers ------------------------------------------------------------------------------------------
 
 
 def summary(run: Run) -> Answer:
     """The headline: one call and a hundred in flight, as ratios."""
-
-    def cells(row: str) -> list[str]:
-        one = run.entry(CALL, row)
-        pushed = run.entry(IN_FLIGHT, row, window=100, prefetch=20)
-        floor = run.entry(IN_FLIGHT, FLOOR, window=100, prefetch=20)
-        share = MISSING
-        if pushed and floor:
-            share = "1" if row == FLOOR else times(pushed.rate_over(floor))
-        return [
-            milliseconds(one.time) if one else MISSING,
-            compared(one, run.entry(CALL, FLOOR)),
-            compared(one, run.entry(CALL, BASE)),
-            rate(pushed.rate) if pushed else MISSING,
-            share,
-        ]
-
-    return Answer(
-        "The short answer",
-        "Times and rates are medians over the passes; a picture shows the median of all calls. One call: "
-        "prefetch 1; 100 in flight: prefetch 20. A ratio is formed within each pass, where the rows took turns; "
-        "with it is what the middle half of the passes covers. The floor is the same request and reply as frames "
-        "encoded beforehand, over a bare socket: nobody gets under it with this broker. Tutorial, example, first "
-        "steps: the layer used the way its own documentation begins. Bare: the least that the layer can be used "
-        "with, one thread at each end and none of the contract.",
-        ["", "one call", "/ floor", f"/ {BASE}", "calls/s, 100 in flight", "/ floor"],
-        lines(run, CALL, cells),
+    one, many = found(run, CALL), found(run, IN_FLIGHT, window=100, prefetch=20)
+    over = Entry.rate_over
+    return answer(
+        run,
+        CALL,
+        "One call: prefetch 1; 100 in flight: prefetch 20. Figures are medians over the passes, with each ratio "
+        "its interquartile range. The protocol baseline is the same request and reply as frames encoded "
+        "beforehand, over a bare socket: no client can be faster with this broker. Tutorial, example, "
+        "first steps, RPC pattern, request: the library as its own documentation begins. Bare: the least that a "
+        "layer can be used with, one thread at each end and none of the contract.",
+        [
+            figure("one call", one, lambda e: milliseconds(e.time)),
+            compared("x baseline", one, lambda _: one(BASELINE)),
+            compared(f"x {BASE}", one, lambda _: one(BASE)),
+            figure("calls/s, 100 in flight", many, lambda e: rate(e.rate)),
+            compared("x baseline's rate", many, lambda _: many(BASELINE), over),
+            compared(f"x {BASE}'s rate", many, lambda _: many(BASE), over),
+        ],
+        heading="The short answer",
     )
-
-
-GOALS = {
-    "raw_pika": (1.5, 0.35, 1.0, 2.5),
-    "kombu_impl": (1.8, 0.25, 5, 5),
-    "celery_impl": (3.5, 0.06, 1.4, 1.4),
-}
-"""What each was to reach: one call over the floor's, the rate of 100 in flight over the floor's, and both beside
-the layer's own documentation, as times as quick and times the rate."""
-
-
-def goals(run: Run) -> Answer:
-    """What was aimed at, what the bare layer reaches, what the implementation reaches."""
-
-    def one(row: str, base: str) -> str:
-        return compared(run.entry(CALL, row), run.entry(CALL, base))
-
-    def pushed(row: str, base: str) -> str:
-        mine, others = (run.entry(IN_FLIGHT, r, window=100, prefetch=20) for r in (row, base))
-        return times(mine.rate_over(others)) if mine and others else MISSING
-
-    found = []
-    for row, (call_goal, rate_goal, quicker_goal, faster_goal) in GOALS.items():
-        bare, first = BARE[row], FIRST[row]
-        found += [
-            [row, "one call / floor", f"at most {call_goal:g}", one(bare, FLOOR), one(row, FLOOR)],
-            [
-                "",
-                "100 in flight / floor",
-                f"at least {rate_goal:g}",
-                pushed(bare, FLOOR),
-                pushed(row, FLOOR),
-            ],
-            [
-                "",
-                f"one call of {title(first)} / one call",
-                f"at least {quicker_goal:g}",
-                one(first, bare),
-                one(first, row),
-            ],
-            [
-                "",
-                f"100 in flight / {title(first)}",
-                f"at least {faster_goal:g}",
-                pushed(bare, first),
-                pushed(row, first),
-            ],
-        ]
-    return Answer("Goals", "", ["", "ratio", "goal", "bare layer", "reached"], found)
 
 
 def call(run: Run) -> Answer:
     """Latency, one call in flight."""
-
-    def cells(row: str) -> list[str]:
-        one = run.entry(CALL, row)
-        if one is None:
-            return []
-        cpu = one.info["cpu_per_call"]
-        return [
-            *(milliseconds(one.info[name]) for name in ("p50", "p95", "p99")),
-            rate(1 / one.stats["mean"]),
-            *(microseconds(cpu[who]) if who in cpu else MISSING for who in CPU),
-            one.info.get("delivery_mode", MISSING),
-        ]
-
-    CPU = ("client", "server", "broker")  # noqa: N806
-    sentences = []
-    for row, layer in LAYERS:
-        mine, theirs = run.entry(CALL, row), run.entry(CALL, layer)
-        if mine and theirs:
-            ratio = mine.over(theirs)
-            verdict = (
-                f"{times(ratio)} times as long as" if ratio.differs else f"{NO_DIFFERENCE} from"
-            )
-            sentences.append(f"{row}: {verdict} {title(layer)}.")
-    return Answer(
+    one = found(run, CALL)
+    return answer(
+        run,
         CALL,
         "One call in flight, one server. CPU is processor time per call. Persistent requests are written to disk.",
-        ["", "median", "p95", "p99", "calls/s", *(f"CPU {who}" for who in CPU), "requests"],
-        lines(run, CALL, cells),
-        sentences,
+        [
+            figure("median", one, lambda e: milliseconds(e.time)),
+            figure("p95", one, lambda e: milliseconds(e.info["p95"])),
+            figure("p99", one, lambda e: milliseconds(e.info["p99"])),
+            *beside_layer(one),
+            *cpu(one, "client", "server", "broker"),
+            figure("requests", one, lambda e: e.info.get("delivery_mode")),
+        ],
     )
 
 
 def in_flight(run: Run) -> Answer:
     """Throughput against the window, and what a larger prefetch is worth."""
-    windows = run.values(IN_FLIGHT, "window", prefetch=20)
-
-    def cells(row: str) -> list[str]:
-        found = [run.entry(IN_FLIGHT, row, window=w, prefetch=20) for w in windows]
-        one = run.entry(IN_FLIGHT, row, window=100, prefetch=1)
-        at_100 = run.entry(IN_FLIGHT, row, window=100, prefetch=20)
-        cpu = at_100.info["cpu_per_call"] if at_100 else {}
-        return [
-            *(rate(each.rate) if each else MISSING for each in found),
-            rate(one.rate) if one else MISSING,
-            *(microseconds(cpu[who]) if who in cpu else MISSING for who in ("client", "server")),
-        ]
-
-    sentences = []
-    for row in run.rows(IN_FLIGHT):
-        found = run.entries(IN_FLIGHT, row=row, prefetch=20)
-        if row in TITLES or len(found) < 2 or run.void(IN_FLIGHT, row):
-            continue
-        points = {each.params["window"]: each.rate for each in found}
-        text = growth(points, "call in flight", "calls")
-        one, more = (run.entry(IN_FLIGHT, row, window=100, prefetch=p) for p in (1, 20))
-        if one and more:
-            text += f" A prefetch of 20 instead of 1, at 100 in flight: {faster(more, one)}."
-        sentences.append(f"{title(row)}: {text}")
-    for row, layer in LAYERS:
-        mine, theirs = (
-            run.entry(IN_FLIGHT, each, window=100, prefetch=20) for each in (row, layer)
-        )
-        if mine and theirs:
-            sentences.append(
-                f"{row} beside {title(layer)}, at 100 in flight: {faster(mine, theirs)}."
-            )
-    return Answer(
+    many = found(run, IN_FLIGHT, window=100, prefetch=20)
+    return answer(
+        run,
         IN_FLIGHT,
-        "Calls per second with so many in flight, one client, one server with a prefetch of 20.",
+        "Calls per second with so many in flight, one client, one server with a prefetch of 20; what is compared "
+        "is the rate with 100 in flight.",
         [
-            "",
-            *(str(w) for w in windows),
-            "100, prefetch 1",
-            "CPU client, at 100",
-            "CPU server",
+            *rates(
+                lambda window: found(run, IN_FLIGHT, window=window, prefetch=20),
+                run.values(IN_FLIGHT, "window", prefetch=20),
+            ),
+            figure(
+                "100, prefetch 1",
+                found(run, IN_FLIGHT, window=100, prefetch=1),
+                lambda e: rate(e.rate),
+            ),
+            *beside_layer(many, Entry.rate_over),
         ],
-        lines(run, IN_FLIGHT, cells),
-        sentences,
     )
-
-
-def faster(entry: Entry, base: Entry) -> str:
-    """Write a rate over another, or that there is no difference."""
-    compared_ = entry.rate_over(base)
-    return f"{times(compared_)} times the rate" if compared_.differs else NO_DIFFERENCE
-
-
-def growth(points: dict[int, float], one: str, several: str) -> str:
-    """Say in a sentence how a rate grows with what was varied; a tenth more or less is not called a change."""
-    least, most = min(points), max(points)
-    top = max(points, key=lambda x: points[x])
-    text = f"{rate(points[least])} calls/s with {least} {one}, {rate(points[most])} with {most:,} {several}"
-    if points[most] < 0.9 * points[top]:
-        return f"{text}; it is highest with {top:,}: {rate(points[top])}."
-    level = [x for x in points if all(y >= 0.9 * points[top] for z, y in points.items() if z >= x)]
-    if min(level) == least:
-        return f"{text}: it does not grow."
-    gain = factor(points[top] / points[least])
-    if min(level) == most:
-        fell = any(points[b] < 0.9 * points[a] for a in points for b in points if a < b)
-        return f"{text}, {gain} times as many; it {'grows unevenly' if fell else 'still grows'}."
-    return f"{text}, up to {gain} times as many; from {min(level):,} on it is level."
 
 
 def threads(run: Run) -> Answer:
     """Throughput against callers on one client."""
     counts = run.values(THREADS, "threads")
-
-    def cells(row: str) -> list[str]:
-        found = [run.entry(THREADS, row, threads=each) for each in counts]
-        return [rate(each.rate) if each else MISSING for each in found]
-
-    sentences = []
-    for row in run.rows(THREADS):
-        points = {each.params["threads"]: each.rate for each in run.entries(THREADS, row=row)}
-        if len(points) > 1 and not run.void(THREADS, row):
-            sentences.append(f"{row}: {growth(points, 'thread', 'threads')}")
-    return Answer(
+    one = found(run, THREADS, threads=1)
+    return answer(
+        run,
         THREADS,
         "Calls per second of threads that share one client, one call after the other; one server, prefetch 20.",
-        ["", *(f"{each} thread{'s' * (each > 1)}" for each in counts)],
-        lines(run, THREADS, cells),
-        sentences,
+        [
+            *rates(lambda count: found(run, THREADS, threads=count), counts, " threads"),
+            compared(
+                f"{max(counts, default=1)} x 1 thread's",
+                found(run, THREADS, threads=max(counts, default=1)),
+                one,
+                Entry.rate_over,
+            ),
+        ],
     )
 
 
-def servers(run: Run) -> Answer:
+def scale(run: Run) -> Answer:
     """Scale-out of a function that takes 20 ms."""
-    counts = run.values(SERVERS, "servers")
+    points = sorted({(e.params["servers"], e.params["clients"]) for e in run.entries(SCALE)})
+    most, clients = points[-1] if points else (1, 1)
 
-    def cells(row: str) -> list[str]:
-        found = [run.entry(SERVERS, row, servers=each) for each in counts]
-        one, last = found[0], found[-1]
-        up = share = MISSING
-        if one and last and len(counts) > 1:
-            up = factor(last.rate_over(one).spread.median)
-            share = percent(quantile(last.info["smallest_shares"], 0.0))
-        return [*(f"{each.rate:.1f}" if each else MISSING for each in found), up, share]
+    def at(servers: int, clients: int) -> Find:
+        return found(run, SCALE, servers=servers, clients=clients)
 
-    sentences = []
-    most = counts[-1] if counts else 0
-    for row in run.rows(SERVERS):
-        one, last = (run.entry(SERVERS, row, servers=each) for each in (1, most))
-        if one and last and most > 1 and not run.void(SERVERS, row):
-            up = last.rate_over(one).spread.median
-            share = quantile(last.info["smallest_shares"], 0.0)
-            sentences.append(
-                f"{title(row)}: {most} servers do {factor(up)} times the work of one, {percent(up / most)} of the "
-                f"ideal; no server had less than {percent(share)} of the calls."
+    def heading(servers: int, clients: int) -> str:
+        return f"{servers} server{'s' * (servers > 1)}" + f", {clients} clients" * (clients > 1)
+
+    return answer(
+        run,
+        SCALE,
+        "Calls per second of a function that takes 20 ms (it sleeps), from one client process unless it says "
+        "otherwise; prefetch 1. The last column is the least that any server got of the calls, in any pass.",
+        [
+            *(figure(heading(*p), at(*p), lambda e: f"{e.rate:.0f}") for p in points),
+            compared(f"{most} x one server's", at(most, clients), at(1, 1), Entry.rate_over),
+            figure(
+                f"least share of {most}",
+                at(most, clients),
+                lambda e: percent(min(e.info["smallest_shares"])),
+            ),
+        ],
+    )
+
+
+UTILISATION = 0.7
+"""How busy a process or a core may be in the table of `on_paper`: beyond that, waiting times grow steeply."""
+JOB = 0.02
+"""Seconds that the function takes in the same."""
+
+
+def on_paper(run: Run) -> Answer:
+    """How many servers, clients and broker cores a rate needs, from the processor time per call."""
+    wanted = (100, 1_000, 10_000)
+    lines = []
+    for program in run.programs(IN_FLIGHT):
+        entry = run.entry(IN_FLIGHT, program, window=100, prefetch=20)
+        if entry is None or program in TITLES:
+            continue
+        classic, three = (
+            run.entry(QUEUE_TYPE, program, queue_type=queue_type, nodes=nodes, window=100)
+            for queue_type, nodes in (("classic", 1), ("quorum", 3))
+        )
+        client, server, broker = (entry.cpu(who) for who in ("client", "server", "broker"))
+        if client is None or server is None or broker is None:
+            continue
+        quorum = three.cpu("broker") if three and classic else None
+        limits = {
+            "a server": UTILISATION / (JOB + server),
+            "a client": UTILISATION / client,
+            "a broker core": UTILISATION / broker,
+        }
+        first = sorted(limits, key=lambda name: limits[name])
+        for number, each in enumerate(wanted):
+            lines.append(
+                [
+                    "" if number else title(program),
+                    f"{each:,}",
+                    str(needed(each * (JOB + server))),
+                    str(needed(each * client)),
+                    str(needed(each * broker)),
+                    MISSING if quorum is None else str(needed(each * quorum)),
+                    ", ".join(f"{name} {rate(limits[name])}" for name in first)
+                    if not number
+                    else "",
+                ]
             )
     return Answer(
-        SERVERS,
-        "Calls per second of a function that takes 20 ms (it sleeps), 16 in flight, prefetch 1. "
-        "The last column is the least that any server got of the calls, in any pass.",
+        "How many servers, clients and broker cores?",
+        "Calculated, for a function that takes 20 ms and servers with a concurrency of 1: rate times time per "
+        f"call, with nothing busier than {percent(UTILISATION)}. Time per call is processor time with 100 in "
+        "flight, and 20 ms more in a server. A quorum queue is on three nodes: its cores are those of all three. "
+        "A queue is one process of the broker: beyond the rate of the protocol baseline in flight, take several "
+        "queues. The last column says which of a server, a client and a broker core is full first.",
         [
-            "",
-            *(f"{each} server{'s' * (each > 1)}" for each in counts),
-            f"{most} over 1",
-            f"least share of {most}",
+            *("", "calls/s", "servers", "client processes", "broker cores, one node"),
+            *("broker cores, quorum queue", "full first, at calls/s"),
         ],
-        lines(run, SERVERS, cells),
-        sentences,
+        lines,
     )
+
+
+def on_paper_checked(run: Run) -> Answer:
+    """What servers and clients did together, beside what `on_paper` expects of them."""
+    points = sorted({(e.params["servers"], e.params["clients"]) for e in run.entries(SCALE)})
+    points = [point for point in points if point[0] == 1 or point[1] > 1]
+
+    def at(servers: int, clients: int) -> Callable[[str], str]:
+        def cell(program: str) -> str:
+            entry = run.entry(SCALE, program, servers=servers, clients=clients)
+            flight = run.entry(IN_FLIGHT, program, window=100, prefetch=20)
+            if entry is None or flight is None or (cpu := flight.cpu("server")) is None:
+                return MISSING
+            return f"{entry.rate:.0f} of {servers / (JOB + cpu):.0f}"
+
+        return cell
+
+    return answer(
+        run,
+        SCALE,
+        "The calculation, checked: calls per second that were measured, of those that so many servers can do.",
+        [(f"{s} server{'s' * (s > 1)}, {c} client{'s' * (c > 1)}", at(s, c)) for s, c in points],
+        heading="Does that hold?",
+    )
+
+
+def needed(busy: float) -> int:
+    """Return how many servers, processes or cores are needed for so many seconds of work a second."""
+    return math.ceil(busy / UTILISATION)
 
 
 def callback_queue(run: Run) -> Answer:
     """What the tutorial warns of."""
-    base = run.entry(CALLBACK_QUEUE, "a queue per client")
-
-    def cells(row: str) -> list[str]:
-        found = run.entry(CALLBACK_QUEUE, row)
-        if found is None:
-            return []
-        return [*(milliseconds(found.info[p]) for p in ("p50", "p99")), compared(found, base)]
-
-    sentences = []
-    for row in ("a queue per call", "direct reply-to"):
-        found = run.entry(CALLBACK_QUEUE, row)
-        if found and base:
-            verdict = found.over(base)
-            text = (
-                f"{times(verdict)} times a queue per client" if verdict.differs else NO_DIFFERENCE
-            )
-            sentences.append(f"{row.capitalize()}: {text}.")
-    return Answer(
+    one = found(run, CALLBACK_QUEUE)
+    return answer(
+        run,
         CALLBACK_QUEUE,
         "Pika alone, one call in flight.",
-        ["", "median", "p99", "/ a queue per client"],
-        lines(run, CALLBACK_QUEUE, cells),
-        sentences,
+        [
+            figure("median", one, lambda e: milliseconds(e.time)),
+            figure("p99", one, lambda e: milliseconds(e.info["p99"])),
+            compared("x a queue per client", one, lambda _: one("a queue per client")),
+        ],
     )
 
 
 def queue_type(run: Run) -> Answer:
     """Classic against quorum."""
 
-    def pair(row: str) -> tuple[Entry | None, Entry | None]:
-        classic, quorum = (
-            run.entry(QUEUE_TYPE, row, queue_type=each) for each in ("classic", "quorum")
-        )
-        return classic, quorum
+    def at(queue_type: str, nodes: int, window: int) -> Find:
+        return found(run, QUEUE_TYPE, queue_type=queue_type, nodes=nodes, window=window)
 
-    def cells(row: str) -> list[str]:
-        classic, quorum = pair(row)
-        if classic is None or quorum is None:
-            return []
-        return [
-            milliseconds(classic.time),
-            milliseconds(quorum.time),
-            times(quorum.over(classic)),
-        ]
-
-    sentences = []
-    for row in run.rows(QUEUE_TYPE):
-        classic, quorum = pair(row)
-        if classic and quorum:
-            verdict = quorum.over(classic)
-            more = milliseconds(quorum.time - classic.time)
-            text = (
-                f"a quorum queue takes {times(verdict)} times as long as a classic one, {more} more"
-            )
-            sentences.append(f"{title(row)}: {text if verdict.differs else NO_DIFFERENCE}.")
-    return Answer(
+    columns = [
+        figure("one call, classic", at("classic", 1, 1), lambda e: milliseconds(e.time)),
+        figure("quorum", at("quorum", 1, 1), lambda e: milliseconds(e.time)),
+        compared("x classic", at("quorum", 1, 1), at("classic", 1, 1)),
+    ]
+    if 100 in run.values(QUEUE_TYPE, "window"):
+        columns += [
+            figure("100 in flight, classic", at("classic", 1, 100), lambda e: rate(e.rate)),
+            figure("quorum, calls/s", at("quorum", 1, 100), lambda e: rate(e.rate)),
+            compared("x classic's rate", at("quorum", 1, 100), at("classic", 1, 100), Entry.rate_over),
+            *((f"{h}, {what}", cell) for what, find in [
+                ("classic", at("classic", 1, 100)),
+                ("quorum", at("quorum", 1, 100)),
+                ("quorum on 3 nodes", at("quorum", 3, 100)),
+            ] for h, cell in cpu(find, "broker")),
+        ]  # fmt: skip
+    return answer(
+        run,
         QUEUE_TYPE,
-        "One call in flight. A single node has nobody to replicate to: this is the least that a quorum costs.",
-        ["", "classic", "quorum", "quorum / classic"],
-        lines(run, QUEUE_TYPE, cells),
-        sentences,
+        "A single node has nobody to replicate to: what is timed is the least that a quorum queue costs. CPU is "
+        "processor time per call with 100 in flight, of all nodes together.",
+        columns,
     )
 
 
 def reply_size(run: Run) -> Answer:
     """Latency against the size of the reply."""
     numbers = run.values(REPLY_SIZE, "n")
+    digits = {e.params["n"]: e.info["digits"] for e in run.entries(REPLY_SIZE)}
+    small, large = (found(run, REPLY_SIZE, n=n) for n in (numbers[:1] + numbers[-1:] or [0, 0]))
 
-    def found(row: str) -> list[Entry]:
-        return [e for n in numbers if (e := run.entry(REPLY_SIZE, row, n=n)) is not None]
+    def per_digit(program: str) -> str:
+        one, other = small(program), large(program)
+        if one is None or other is None or not other.over(one).differs:
+            return MISSING
+        return (
+            f"{(other.time - one.time) / (other.info['digits'] - one.info['digits']) * 1e9:.0f} ns"
+        )
 
-    def cells(row: str) -> list[str]:
-        entries = found(row)
-        if len(entries) < 2:
-            return []
-        return [*(milliseconds(e.time) for e in entries), times(entries[-1].over(entries[0]))]
-
-    sentences = []
-    for row in run.rows(REPLY_SIZE):
-        entries = found(row)
-        if len(entries) < 2 or run.void(REPLY_SIZE, row):
-            continue
-        small, large = entries[0], entries[-1]
-        digits = large.info["digits"] - small.info["digits"]
-        text = f"{digits:,} more digits: {NO_DIFFERENCE}."
-        if large.over(small).differs:
-            more = large.time - small.time
-            text = (
-                f"{digits:,} more digits add {milliseconds(more)} "
-                f"({percent(more / small.time)}), {more / digits * 1e9:.0f} ns for each."
-            )
-        sentences.append(f"{title(row)}: {text}")
-    some = {e.params["n"]: e.info["digits"] for e in run.entries(REPLY_SIZE)}
-    return Answer(
+    return answer(
+        run,
         REPLY_SIZE,
         "One call in flight. The servers computed the numbers beforehand: this is their way back.",
         [
-            "",
-            *(f"fib({n}), {some[n]:,} digit{'s' * (some[n] > 1)}" for n in numbers),
-            "largest / smallest",
+            *(
+                figure(
+                    f"fib({n}), {digits[n]:,} digit{'s' * (digits[n] > 1)}",
+                    found(run, REPLY_SIZE, n=n),
+                    lambda e: milliseconds(e.time),
+                )
+                for n in numbers
+            ),
+            compared("largest x smallest", large, small),
+            ("per digit", per_digit),
         ],
-        lines(run, REPLY_SIZE, cells),
-        sentences,
     )
 
 
 def set_up(run: Run) -> Answer:
     """What it takes to begin."""
-    steps = ("server start", "import", "first answer")
-
-    def cells(row: str) -> list[str]:
-        found = [run.entry(SET_UP, row, step=each) for each in steps]
-        memory = found[0].info["memory"] if found[0] else {}
-        return [
-            *(milliseconds(each.time) if each else MISSING for each in found),
-            *(megabytes(memory[who]) if who in memory else MISSING for who in ("server", "client")),
-        ]
-
-    return Answer(
+    steps = {
+        "server ready": "server start",
+        "client import": "import",
+        "first answer": "first answer",
+    }
+    start = found(run, SET_UP, step="server start")
+    return answer(
+        run,
         SET_UP,
         "From starting a server to its ready line; in a client's new process, its import, and from there to the "
         "first answer; resident memory of each, with the interpreter.",
-        ["", "server ready", "client import", "first answer", "server memory", "client memory"],
-        lines(run, SET_UP, cells),
+        [
+            *(
+                figure(heading, found(run, SET_UP, step=step), lambda e: milliseconds(e.time))
+                for heading, step in steps.items()
+            ),
+            figure("server memory", start, lambda e: megabytes(e.info["memory"]["server"])),
+            figure("client memory", start, lambda e: megabytes(e.info["memory"]["client"])),
+        ],
     )
+
+
+# -- tables of several runs, and of one call's parts --------------------------------------------------------
+
+
+def versions(runs: Sequence[Run]) -> Answer:
+    """The headline figures on each RabbitMQ series that was measured, side by side."""
+    headings = [f"{what}, {run.series}" for what in ("one call", "calls/s") for run in runs]
+    lines = []
+    for program in runs[0].programs(CALL):
+        ones = [run.entry(CALL, program) for run in runs]
+        many = [run.entry(IN_FLIGHT, program, window=100, prefetch=20) for run in runs]
+        cells = [milliseconds(e.time) if e else MISSING for e in ones]
+        cells += [rate(e.rate) if e else MISSING for e in many]
+        lines.append([title(program), *cells])
+    on = "; ".join(f"RabbitMQ {run.machine['rabbitmq']}, {run.date}" for run in runs)
+    return Answer(
+        "Does RabbitMQ's version matter?",
+        f"One call, and calls per second with 100 in flight. {on}. Runs on different days: a difference of less "
+        "than a third may be the machine's.",
+        ["", *headings],
+        lines if len(runs) > 1 else [],
+    )
+
+
+def budget(run: Run) -> Answer:
+    """Where the time of one call goes: broker and kernel, library, contract."""
+    base = run.entry(CALL, BASELINE)
+    lines = []
+    for program, layer in BARE.items():
+        mine, bare = run.entry(CALL, program), run.entry(CALL, layer)
+        if mine and bare and base:
+            parts = [
+                [b - a for a, b in zip(base.passes, bare.passes, strict=True)],
+                [b - a for a, b in zip(bare.passes, mine.passes, strict=True)],
+            ]
+            cells = [
+                f"{q.median * 1000:.2f} ({q.low * 1000:.2f} to {q.high * 1000:.2f}) ms"
+                for q in map(quartiles, parts)
+            ]
+            lines.append([program, milliseconds(base.time), *cells, milliseconds(mine.time)])
+    headings = ["", "broker, kernel, integer parse", "the library", "the contract", "one call"]
+    return Answer("The budget of one call", "", headings, lines)

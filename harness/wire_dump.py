@@ -181,7 +181,9 @@ def dump(raw: bytes) -> Iterator[str]:
 def main(argv: list[str] | None = None) -> int:
     """Read the command line, make the call, print what passed."""
     parser = argparse.ArgumentParser(prog="python -m harness.wire_dump", description=__doc__)
-    parser.add_argument("package", help="An implementation, such as raw_pika or benchmarks.floor.")
+    parser.add_argument(
+        "package", help="An implementation, such as raw_pika or benchmarks.protocol_baseline."
+    )
     parser.add_argument("n", type=int, nargs="*", help="What to ask for. (default: 30)")
     parser.add_argument("--hex", action="store_true", help="Show the bytes as well.")
     parser.add_argument(

@@ -13,43 +13,42 @@ import pytest
 
 from benchmarks import report
 from benchmarks.compare import code_lines
+from benchmarks.formatting import NO_DIFFERENCE, factor, milliseconds, rate, times
 from benchmarks.measure import (
+    Invalid,
     Measured,
+    Quartiles,
     Sample,
-    Spread,
-    Void,
     WrongAnswer,
     check,
     interleave,
-    join,
     numbers,
-    quantile,
+    quartiles,
     ratio,
-    spread,
     time_calls,
     with_cpu,
 )
-from benchmarks.results import CALL, Run, rounded
+from benchmarks.programs import PEERS, missing_peers
+from benchmarks.results import CALL, IN_FLIGHT, Run, publish, rounded
 from benchmarks.rig import Rig, Setting
-from benchmarks.tables import growth, summary
-from benchmarks.words import NO_DIFFERENCE, factor, milliseconds, rate, times
+from benchmarks.tables import budget, on_paper, summary, versions
 from harness.broker import ExternalBroker, PrivateBroker
 from harness.program import PROJECT_ROOT
-from tests.rows.delayed import rpc_client as delayed_client
+from tests.known_programs.delayed import rpc_client as delayed_client
 
 PASSES = 20
 
 
 @pytest.fixture
 def rig(broker: PrivateBroker | ExternalBroker) -> Iterator[Rig]:
-    """Servers and clients of the rows."""
+    """Servers and clients of the programs measured."""
     with Rig(broker) as rig:
         yield rig
 
 
-def measure(rig: Rig, *rows: str) -> dict[str, Measured | Void]:
-    """Time calls of these rows in turn, as `bench_call.py` does."""
-    settings = {row: Setting(row) for row in rows}
+def measure(rig: Rig, *programs: str) -> dict[str, Measured | Invalid]:
+    """Time calls of these programs in turn, as `bench_call.py` does."""
+    settings = {program: Setting(program) for program in programs}
     return rig.measure(settings, lambda _, client: time_calls(client, 0, 0.06, 10), PASSES)
 
 
@@ -62,12 +61,12 @@ def test_known_delay(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     # more where a busy machine hides one
     for delay in (0.001, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064):
         monkeypatch.setattr(delayed_client, "DELAY", delay)
-        results = measure(rig, "raw_pika", "tests.rows.delayed")
-        plain, delayed = results["raw_pika"], results["tests.rows.delayed"]
+        results = measure(rig, "raw_pika", "tests.known_programs.delayed")
+        plain, delayed = results["raw_pika"], results["tests.known_programs.delayed"]
         assert isinstance(plain, Measured)
         assert isinstance(delayed, Measured)
-        # the slower calls of a row are those that other processes held up
-        added = delayed.quantile(0.1) - plain.quantile(0.1)
+        # the slower calls are those that other processes held up
+        added = delayed.quantiles([0.1])[0] - plain.quantiles([0.1])[0]
         found.append((delay, added, ratio(delayed.passes, plain.passes).differs))
         if delay * 0.8 < added < delay * 1.5 and found[-1][-1]:
             return
@@ -76,18 +75,20 @@ def test_known_delay(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_same_under_two_names(rig: Rig) -> None:
     """The same implementation under two names: no difference measured."""
-    results = measure(rig, "raw_pika", "tests.rows.renamed")
-    one, two = results["raw_pika"], results["tests.rows.renamed"]
+    results = measure(rig, "raw_pika", "tests.known_programs.renamed")
+    one, two = results["raw_pika"], results["tests.known_programs.renamed"]
     assert isinstance(one, Measured)
     assert isinstance(two, Measured)
     assert times(ratio(two.passes, one.passes)) == NO_DIFFERENCE
 
 
-def test_wrong_answer_voids_its_row_only(rig: Rig) -> None:
-    """A wrong answer leaves no figure of its row, and those of the others."""
-    results = measure(rig, "raw_pika", "tests.rows.wrong")
+def test_wrong_answer_invalidates_its_program_only(rig: Rig) -> None:
+    """A wrong answer leaves no figure of its program, and those of the others."""
+    results = measure(rig, "raw_pika", "tests.known_programs.wrong")
     assert isinstance(results["raw_pika"], Measured)
-    assert results["tests.rows.wrong"] == Void("WrongAnswer: expected 832040, got 832041")
+    assert results["tests.known_programs.wrong"] == Invalid(
+        "WrongAnswer: expected 832040, got 832041"
+    )
 
 
 def test_processor_time_is_the_servers(rig: Rig) -> None:
@@ -99,12 +100,12 @@ def test_processor_time_is_the_servers(rig: Rig) -> None:
 
 
 def test_command_line(broker: PrivateBroker | ExternalBroker, tmp_path: Path) -> None:
-    """`pytest --benchmark-quick`: only benchmarks run, a void is seen, the JSON has what a reader needs."""
+    """`--benchmark-quick`: only benchmarks run, an invalid measurement is seen, the JSON says what is needed."""
     saved = tmp_path / "benchmark.json"
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "--benchmark-quick", f"--benchmark-json={saved}"),
-            *("--backend=raw_pika", "--backend=tests.rows.wrong", "-k", "bench_call.py"),
+            *("--backend=raw_pika", "--backend=tests.known_programs.wrong", "-k", "bench_call.py"),
         ],
         cwd=PROJECT_ROOT,
         # without what a parallel run of this test puts there: the plugin would take it for its own
@@ -114,28 +115,34 @@ def test_command_line(broker: PrivateBroker | ExternalBroker, tmp_path: Path) ->
         check=False,
     )
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "void: WrongAnswer: expected 832040, got 832041" in done.stdout
-    assert "1 failed, 4 passed" in done.stdout
+    assert "measurement invalid: WrongAnswer: expected 832040, got 832041" in done.stdout
+    passed = 4 + len(PEERS) - len(missing_peers())
+    assert f"1 failed, {passed} passed" in done.stdout
+    assert ("not measured: " in done.stdout) == bool(missing_peers())
     run = Run.load(saved)
-    assert run.rows(CALL) == ["floor", "raw_pika", "first_pika", "bare_pika", "tests.rows.wrong"]
-    assert run.entry(CALL, "tests.rows.wrong") is None
+    assert set(run.programs(CALL)) - set(PEERS) == {
+        *("protocol_baseline", "raw_pika", "first_pika", "bare_pika"),
+        "tests.known_programs.wrong",
+    }
+    assert run.entry(CALL, "tests.known_programs.wrong") is None
     entry = run.entry(CALL, "raw_pika")
     assert entry is not None
-    expected = {"prefetch": 1, "window": 1, "queue_type": "classic", "delivery_mode": "transient"}
+    expected = {"prefetch": 1, "queue_type": "classic", "delivery_mode": "transient"}
     assert expected.items() <= entry.info.items()
-    assert len(entry.stats["data"]) == entry.info["calls"]
-    assert {"p95", "p99", "passes", "spread", "cpu_per_call"} <= entry.info.keys()
+    (saved_entry,) = [e for e in run.data["benchmarks"] if e["params"] == {"program": "raw_pika"}]
+    assert len(saved_entry["stats"]["data"]) == entry.info["calls"]
+    assert {"p95", "p99", "passes", "cpu_per_call"} <= entry.info.keys()
     assert {"rabbitmq", "erlang", "libraries", "cpu", "cpus", "python"} <= run.machine.keys()
     assert "node" not in run.machine
     assert "id" in run.data["commit_info"]
-    assert "void: WrongAnswer" in (tmp_path / "report.html").read_text()
+    assert "measurement invalid: WrongAnswer" in (tmp_path / "report.html").read_text()
 
 
 # -- order and statistics -----------------------------------------------------------------------------------
 
 
-def test_rows_take_turns() -> None:
-    """A B C, C B A, ...: a drift of the machine falls on all rows alike."""
+def test_programs_take_turns() -> None:
+    """A B C, C B A, ...: a drift of the machine falls on all alike."""
     order: list[str] = []
 
     def slot(name: str) -> Sample:
@@ -148,8 +155,8 @@ def test_rows_take_turns() -> None:
     assert means == [6.5, 6.5, 6.5]
 
 
-def test_failed_row_is_not_asked_again() -> None:
-    """A row that fails is void from then on, with the first line of why."""
+def test_failed_program_is_not_asked_again() -> None:
+    """A program that fails is invalid from then on, with the first line of why."""
     asked = []
 
     def fail() -> Sample:
@@ -157,44 +164,35 @@ def test_failed_row_is_not_asked_again() -> None:
         raise RuntimeError("broken\nin two lines")
 
     results = interleave({"good": lambda: Sample([1.0]), "bad": fail}, 3)
-    assert results["bad"] == Void("RuntimeError: broken")
+    assert results["bad"] == Invalid("RuntimeError: broken")
     assert len(asked) == 1
     assert isinstance(results["good"], Measured)
     assert results["good"].passes == [1.0, 1.0, 1.0]
 
 
-def test_join() -> None:
-    """Stages add up; a void in any of them is a void."""
-    one: Measured | Void = Measured([Sample([1.0])])
-    bad: Measured | Void = Void("no")
-    assert join([{"a": one}, {"a": one}]) == {"a": Measured([Sample([1.0]), Sample([1.0])])}
-    assert join([{"a": one}, {"a": bad}]) == {"a": bad}
-    assert join([{"a": bad}, {"a": one}]) == {"a": bad}
-
-
 def test_quantiles() -> None:
-    """Quantiles are interpolated; over passes, each pass weighs the same."""
-    assert quantile([4.0, 1.0, 3.0, 2.0], 0.5) == 2.5
-    assert quantile([7.0], 0.99) == 7.0
-    assert spread([1.0, 2.0, 3.0, 4.0, 5.0]) == Spread(2.0, 3.0, 4.0)
+    """Quartiles are interpolated; over passes, each pass weighs the same."""
+    assert quartiles([5.0, 1.0, 3.0, 2.0, 4.0]) == Quartiles(2.0, 3.0, 4.0)
+    assert quartiles([7.0]) == Quartiles(7.0, 7.0, 7.0)
     slow_and_fast = Measured([Sample([10.0] * 2, 2), Sample([1.0] * 20, 20)])
-    assert slow_and_fast.quantile(0.5) == 1.0
-    assert slow_and_fast.quantile(0.51) == 10.0
+    assert slow_and_fast.quantiles([0.49, 0.51]) == [1.0, 10.0]
     assert slow_and_fast.calls == 22
 
 
 def test_ratio() -> None:
-    """Rows differ when their spreads are apart and nine passes in ten agree."""
+    """Programs differ when their ranges are apart and nine passes in ten agree; else words say why."""
     base = [1.0, 1.1, 0.9, 1.0, 1.1, 0.9, 1.0, 1.1, 0.9, 1.0]
     twice = [2 * each for each in base]
-    assert ratio(twice, base) == (Spread(2.0, 2.0, 2.0), True)
-    assert not ratio(base, base).differs
-    # the machine slowed down halfway: the spreads overlap, though every pass agrees
+    assert times(ratio(twice, base)) == "2.0 (2.0 to 2.0)"
+    assert times(ratio(base, base)) == NO_DIFFERENCE
+    # the machine slowed down halfway: the ranges overlap, though every pass agrees
     drifting = [1.0] * 5 + [3.0] * 5
-    assert not ratio([1.01 * each for each in drifting], drifting).differs
-    one_disturbed = [*twice[:-1], 0.5]
-    assert ratio(one_disturbed, base).differs
-    assert not ratio([*twice[:-2], 0.5, 0.5], base).differs
+    assert times(ratio([1.01 * each for each in drifting], drifting)) == NO_DIFFERENCE
+    assert times(ratio([1.5 * each for each in drifting], drifting)) == (
+        "ranges overlap (above 1 in 10 of 10)"
+    )
+    assert ratio([*twice[:-1], 0.5], base).differs
+    assert times(ratio([*twice[:-2], 0.5, 0.5], base)) == "passes disagree (above 1 in 8 of 10)"
 
 
 def test_answers_are_checked() -> None:
@@ -223,103 +221,142 @@ def test_words() -> None:
     assert [factor(f) for f in (0.347, 1.8, 3.94, 12.4)] == ["0.35", "1.80", "3.9", "12"]
 
 
-@pytest.mark.parametrize(
-    ("points", "says"),
-    [
-        ({1: 100.0, 10: 104.0}, "it does not grow"),
-        ({1: 100.0, 10: 300.0, 100: 900.0}, "9.0 times as many; it still grows"),
-        ({1: 100.0, 10: 600.0, 30: 500.0, 100: 900.0}, "9.0 times as many; it grows unevenly"),
-        ({1: 100.0, 10: 400.0, 100: 410.0}, "from 10 on it is level"),
-        ({1: 100.0, 10: 400.0, 100: 200.0}, "it is highest with 10: 400"),
-    ],
-    ids=["flat", "growing", "uneven", "level", "falling"],
-)
-def test_growth(points: dict[int, float], says: str) -> None:
-    """The sentence says what the curve does."""
-    assert says in growth(points, "call", "calls")
-
-
-def saved_run() -> dict[str, Any]:
+def saved_run(rabbitmq: str = "3.10.8", load: float = 0.2) -> dict[str, Any]:
     """Return a small run as pytest-benchmark saves it."""
 
-    def entry(row: str, time: float) -> dict[str, Any]:
+    def entry(program: str, time: float, question: str = CALL, **params: Any) -> dict[str, Any]:
         passes = [time * (1 + 0.01 * i) for i in range(10)]
         return {
-            "group": CALL,
-            "params": {"row": row},
+            "group": question,
+            "params": {"program": program, **params},
             "stats": {"mean": time, "data": passes},
             "extra_info": {
-                "row": row,
                 "passes": passes,
-                "p50": time,
                 "p95": 2 * time,
                 "p99": 3 * time,
                 "quantiles": [time * (1 + i / 10) for i in range(11)],
-                "cpu_per_call": {"client": time / 4},
+                "cpu_per_call": {"client": time / 4, "server": time / 2, "broker": time / 3},
             },
         }
 
+    hundred = {"window": 100, "prefetch": 20}
     return {
-        "datetime": "2024-05-01T12:00:00+00:00",
+        "datetime": f"2024-05-0{rabbitmq[0]}T12:00:00+00:00",
         "effort": "full",
         "machine_info": {"cpu": "a processor"},
-        "environment": {"cpus": 2, "libraries": {"pika": "1.4"}},
+        "environment": {
+            "cpus": 2,
+            "libraries": {"pika": "1.4"},
+            "rabbitmq": rabbitmq,
+            "load_before": load,
+        },
         "commit_info": {"id": "0123456789abcdef", "dirty": False},
         "quantiles": [i / 10 for i in range(11)],
-        "benchmarks": [entry("floor", 0.0004), entry("raw_pika", 0.0006), entry("same", 0.000605)],
-        "void": [{"group": CALL, "params": {"row": "liar"}, "reason": "WrongAnswer: no"}],
+        "benchmarks": [
+            entry("protocol_baseline", 0.0004),
+            entry("raw_pika", 0.0006),
+            entry("same", 0.000605),
+            entry("bare_pika", 0.0005),
+            entry("raw_pika", 0.0002, IN_FLIGHT, **hundred),
+        ],
+        "invalid": [{"group": CALL, "params": {"program": "liar"}, "reason": "WrongAnswer: no"}],
     }
 
 
 def test_tables() -> None:
-    """Ratios are the headline, equals are called equal, a void row shows no figure."""
+    """Ratios are the headline, equals are called equal, an invalid measurement shows no figure."""
     lines = {line[0]: line[1:] for line in summary(Run(saved_run())).lines}
     assert lines["raw_pika"][:3] == ["0.63 ms", "1.50 (1.50 to 1.50)", "1"]
     assert lines["same"][2] == NO_DIFFERENCE
-    assert lines["liar"] == ["void: WrongAnswer: no"]
+    assert lines["liar"] == ["measurement invalid: WrongAnswer: no"]
 
 
-def test_published_files_depend_on_the_data_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The same data give the same files; other data make them stale, and `--check` says so."""
-    draft = tmp_path / "benchmark.json"
-    draft.write_text(json.dumps(saved_run()))
-    readme = tmp_path / "README.md"
-    markers = [f"<!-- {n}:{w} -->" for n in ("picture", "results") for w in ("begin", "end")]
-    readme.write_text("\n".join(["before", *markers, "after"]))
-    numbers_page = tmp_path / "reading-the-numbers.md"
-    numbers_page.write_text("<!-- goals:begin -->\n<!-- goals:end -->\n")
+def test_budget() -> None:
+    """The parts of a call add up: the baseline, what the bare layer adds to it, what the contract adds to that."""
+    ((name, base, library, contract, whole),) = budget(Run(saved_run())).lines
+    assert (name, base, whole) == ("raw_pika", "0.42 ms", "0.63 ms")
+    assert library.startswith("0.10 (")
+    assert contract.startswith("0.10 (")
+
+
+def test_scale_on_paper() -> None:
+    """A rate times the time per call, over the utilisation, rounded up; and which is full first."""
+    first, *_, last = on_paper(Run(saved_run())).lines
+    # 50 µs of a client, 100 of a server and 20 ms of its function, 67 of the broker; 70 % of each
+    assert first == ["raw_pika", "100", "3", "1", "1", "-", first[-1]]
+    assert first[-1] == "a server 35, a broker core 10,500, a client 14,000"
+    assert last[1:6] == ["10,000", "288", "1", "1", "-"]
+
+
+def test_versions_side_by_side() -> None:
+    """A run on another series of RabbitMQ has a column beside; one run alone needs no table."""
+    old, new = Run(saved_run()), Run(saved_run("4.1.2"))
+    assert versions([new]).lines == []
+    table = versions([new, old])
+    assert table.headings[1:] == [
+        "one call, 4.1",
+        "one call, 3.10",
+        "calls/s, 4.1",
+        "calls/s, 3.10",
+    ]
+    assert table.lines[1] == ["raw_pika", "0.63 ms", "0.63 ms", "4,780", "4,780"]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with nothing published yet."""
     monkeypatch.setattr("benchmarks.results.RESULTS", tmp_path / "results")
     monkeypatch.setattr(report, "PROJECT_ROOT", tmp_path)
-    monkeypatch.setattr(report, "PAGE", tmp_path / "docs" / "report.html")
-    monkeypatch.setattr(report, "RESULTS_PAGE", tmp_path / "docs" / "results.md")
-    monkeypatch.setattr(report, "PICTURES", tmp_path / "docs" / "pictures")
-    monkeypatch.setattr(report, "README", readme)
-    monkeypatch.setattr(report, "NUMBERS_PAGE", numbers_page)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / report.NUMBERS_PAGE).write_text("<!-- budget:begin -->\n<!-- budget:end -->\n")
+    markers = [f"<!-- {n}:{w} -->" for n in ("picture", "results") for w in ("begin", "end")]
+    (tmp_path / report.README).write_text("\n".join(["before", *markers, "after"]))
+    return tmp_path
+
+
+def test_published_files_depend_on_the_data_alone(project: Path) -> None:
+    """The same data give the same files; other data make them stale, and `--check` says so."""
+    draft = project / "benchmark.json"
+    draft.write_text(json.dumps(saved_run()))
+    readme = project / report.README
     assert report.main(["--check"]) == 1  # nothing is published yet
     assert report.main(["--publish", str(draft)]) == 0
     assert report.main(["--check"]) == 0
     text = readme.read_text()
     assert text.startswith("before")
     assert text.endswith("after")
-    assert "void: WrongAnswer" in text
-    kept = json.loads(next((tmp_path / "results").iterdir()).read_text())
+    assert "measurement invalid: WrongAnswer" in text
+    kept = json.loads(next((project / "results").iterdir()).read_text())
     assert "data" not in kept["benchmarks"][0]["stats"]
-    assert "# The short answer" in (tmp_path / "docs" / "results.md").read_text()
-    page = (tmp_path / "docs" / "report.html").read_text()
+    assert "# The short answer" in (project / report.RESULTS_PAGE).read_text()
+    page = (project / report.PAGE).read_text()
     assert "<svg" in page
     assert "http" not in page.replace("http://www.w3.org/", "")  # the names of SVG's namespaces
     readme.write_text(text.replace("0.63 ms", "0.10 ms"))
     assert report.main(["--check"]) == 1
 
 
+def test_disturbed_run_is_not_published(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that began under load is refused with the figure; nothing is written. The same for a quick one."""
+    draft = project / "benchmark.json"
+    draft.write_text(json.dumps(saved_run(load=0.51)))
+    assert report.main(["--publish", str(draft)]) == 1
+    assert "the load average before the run was 0.51, above 0.5" in capsys.readouterr().err
+    draft.write_text(json.dumps(saved_run() | {"effort": "quick"}))
+    with pytest.raises(ValueError, match="quick run"):
+        publish(draft)
+    assert not (project / "results").exists()
+
+
 def test_pictures_are_the_same_each_time() -> None:
-    """No date, no random ids."""
+    """No date, no random ids; text and lines follow light and dark mode."""
     pytest.importorskip("matplotlib")
     run = Run(saved_run())
-    assert report.draw(run) == report.draw(run)
-    assert report.draw(run).keys() == {"latency.svg"}
+    drawn = report.draw(run)
+    assert drawn == report.draw(run)
+    assert drawn.keys() == {"latency.svg", "throughput.svg"}
+    assert "prefers-color-scheme: dark" in drawn["latency.svg"]
+    assert "fill: var(--ink)" in drawn["latency.svg"]
 
 
 def test_rounding() -> None:

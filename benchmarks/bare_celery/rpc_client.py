@@ -38,7 +38,7 @@ class FibonacciRpcClient(BareClient):
         self._connection.release()
         self._app.close()
 
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
         self._connection.drain_events()
 
     def _publish(self, n: int, correlation_id: str) -> None:

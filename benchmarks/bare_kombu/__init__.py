@@ -1,4 +1,4 @@
 """kombu at its bare minimum: one callback queue, one thread at each end, and nothing of the contract.
 
-What the contract costs is the distance to it, and not to the floor.
+The difference between it and the implementation is what the contract costs.
 """

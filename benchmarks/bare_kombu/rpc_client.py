@@ -33,7 +33,7 @@ class FibonacciRpcClient(BareClient):
         """Close the connection."""
         self._connection.release()
 
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
         self._connection.drain_events()
 
     def _publish(self, n: int, correlation_id: str) -> None:

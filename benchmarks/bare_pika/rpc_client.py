@@ -1,4 +1,4 @@
-"""A client that turns pika's event loop in the caller's thread."""
+"""A client that runs pika's event loop in the caller's thread."""
 
 from typing import Any
 
@@ -28,16 +28,16 @@ class FibonacciRpcClient(BareClient):
             custom_ioloop=self._loop,
         )
         while not self._callback_queue:
-            self._turn()
+            self._run_once()
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
         while not self._connection.is_closed:
-            self._turn()
+            self._run_once()
         self._loop.close()
 
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
         self._loop.poll()
         self._loop.process_timeouts()
 

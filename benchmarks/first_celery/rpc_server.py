@@ -11,8 +11,8 @@ from rpc_core.programs import READY_LINE, ServerOptions, parse_server_options
 
 
 @worker_ready.connect
-def say_ready(**_: Any) -> None:
-    """Tell whoever started the worker: on the real standard output, which Celery turns into a log."""
+def print_ready(**_: Any) -> None:
+    """Print the ready line on the real standard output: Celery redirects `sys.stdout` to its log."""
     print(READY_LINE, file=sys.__stdout__, flush=True)
 
 

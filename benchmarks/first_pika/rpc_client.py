@@ -1,4 +1,4 @@
-"""A client that publishes and then turns the connection's loop in the caller's thread until the reply is there."""
+"""A client that publishes, then runs the connection's event loop in the caller's thread until the reply comes."""
 
 import uuid
 from collections.abc import Iterator

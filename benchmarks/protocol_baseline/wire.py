@@ -86,7 +86,7 @@ class Connection:
         return messages
 
     def close(self) -> None:
-        """Hang up: the broker removes what was exclusive to this connection."""
+        """Close the socket: the broker removes what was exclusive to this connection."""
         self._socket.close()
 
     def _read_method(self) -> Any:

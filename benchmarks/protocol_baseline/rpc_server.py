@@ -2,7 +2,7 @@
 
 from pamqp import commands
 
-from benchmarks.floor.wire import CONSUMER_TAG, Connection, ack, reply
+from benchmarks.protocol_baseline.wire import CONSUMER_TAG, Connection, ack, reply
 from rpc_core.programs import READY_LINE, ServerOptions, parse_server_options
 
 
@@ -23,4 +23,4 @@ def serve(options: ServerOptions) -> None:
 
 
 if __name__ == "__main__":
-    serve(parse_server_options("floor"))
+    serve(parse_server_options("protocol_baseline"))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pamqp import commands
 
-from benchmarks.floor.wire import CONSUMER_TAG, Connection, request
+from benchmarks.protocol_baseline.wire import CONSUMER_TAG, Connection, request
 
 
 class FibonacciRpcClient:
@@ -57,5 +57,5 @@ class FibonacciRpcClient:
                 missing -= 1
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the socket."""
         self._connection.close()

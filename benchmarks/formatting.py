@@ -1,8 +1,10 @@
-"""How figures are written, everywhere alike: in the terminal, the page and the README."""
+"""How figures are written, everywhere alike: in the terminal, the pages and the README."""
 
 from benchmarks.measure import Ratio
 
 NO_DIFFERENCE = "no difference measured"
+ALIKE = 0.05
+"""Two programs that could not be told apart are said not to differ only if the median ratio is this near to 1."""
 MISSING = "-"
 
 
@@ -25,11 +27,14 @@ def factor(value: float) -> str:
 
 
 def times(ratio: Ratio) -> str:
-    """Write a ratio with its spread, or that the two could not be told apart."""
-    if not ratio.differs:
+    """Write a ratio with its interquartile range, or why there is none to state."""
+    low, median, high = ratio.quartiles
+    if ratio.differs:
+        return f"{factor(median)} ({factor(low)} to {factor(high)})"
+    if abs(median - 1) <= ALIKE:
         return NO_DIFFERENCE
-    low, median, high = ratio.spread
-    return f"{factor(median)} ({factor(low)} to {factor(high)})"
+    why = "ranges overlap" if ratio.agreed else "passes disagree"
+    return f"{why} (above 1 in {ratio.above} of {ratio.passes})"
 
 
 def microseconds(seconds: float) -> str:

@@ -1,0 +1,109 @@
+"""Does adding servers and clients help? A function of 20 ms, 1 to 16 servers, 1 to 8 client processes.
+
+The function's result says which server computed it: the answers themselves tell how evenly the servers shared.
+It sleeps, since two cores could not compute sixteen times as much as one server does.
+"""
+
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from multiprocessing.synchronize import Barrier
+
+import pytest
+
+from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
+from benchmarks.functions import PID_UNIT
+from benchmarks.measure import Sample, check, interleave
+from benchmarks.programs import Client
+from benchmarks.rig import Rig, Service, Setting
+
+QUESTION = "Does adding servers and clients help?"
+BESIDE = ("baseline",)
+PASSES = 0.2  # most of the time goes into starting servers
+QUICK = {"servers": {1, 2}}
+SEVERAL_CLIENTS = {4: 2, 16: 8}
+"""Where more than one client process is measured too: servers, clients."""
+
+_barriers: dict[int, Barrier] = {}
+
+
+def left_out(program: str, clients: int, servers: int) -> bool:
+    """Leave most numbers of clients out: they have little to do while the servers sleep."""
+    return clients not in {1, SEVERAL_CLIENTS.get(servers)}
+
+
+def _remember(barriers: dict[int, Barrier]) -> None:
+    _barriers.update(barriers)
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[ProcessPoolExecutor]:
+    """Processes for clients: spawned, since a fork would share this process's connections."""
+    context = multiprocessing.get_context("spawn")
+    barriers = {count: context.Barrier(count) for count in (1, *SEVERAL_CLIENTS.values())}
+    with ProcessPoolExecutor(
+        max(barriers), context, initializer=_remember, initargs=(barriers,)
+    ) as pool:
+        yield pool
+
+
+def ask(
+    program: str, url: str, queue: str, clients: int, calls: int, window: int
+) -> tuple[float, float, list[int]]:
+    """In one of the processes: make calls. Returns when they began and ended, and each answer."""
+    with Client(program, url, queue) as client:
+        client.call_many(iter(range(window)), window)
+        _barriers[clients].wait(60)
+        began = time.perf_counter()
+        answers = client.call_many(iter(range(calls)), window)
+        ended = time.perf_counter()
+    check([answer % PID_UNIT for answer in answers], range(calls))
+    return began, ended, answers
+
+
+def take(
+    service: Service, processes: ProcessPoolExecutor, clients: int, servers: int, calls: int
+) -> Sample:
+    """Time calls, two in flight for each server, and count who answered them."""
+    service.resize(servers)
+    window = max(2, 2 * servers // clients)
+    each = servers * calls // clients
+    arguments = (service.setting.program, service.url, service.queue, clients, each, window)
+    futures = [processes.submit(ask, *arguments) for _ in range(clients)]
+    began, ended, answers = zip(*(future.result() for future in futures), strict=True)
+    served = Counter(answer // PID_UNIT for some in answers for answer in some)
+    if strangers := served.keys() - set(service.pids):
+        raise AssertionError(f"answered by {strangers}, which is none of the servers")
+    total = clients * each
+    return Sample([(max(ended) - min(began)) / total], total, served=dict(served))
+
+
+@pytest.fixture(scope="module")
+def measured(
+    rig: Rig, cases: Cases, effort: Effort, progress: Progress, processes: ProcessPoolExecutor
+) -> Results:
+    """Measure while servers are added, and again while they are taken away."""
+    calls = max(4, round(100 * effort.seconds))  # a second for 50 of them, on one server
+    with ExitStack() as stack:
+        services = {
+            name: stack.enter_context(
+                Service(Setting(name, function="benchmarks.functions:work_20ms"), rig.url)
+            )
+            for name in dict.fromkeys(params["program"] for params in cases.values())
+        }
+        slots = {
+            id_: partial(take, services[p["program"]], processes, p["clients"], p["servers"], calls)
+            for id_, p in sorted(cases.items(), key=lambda case: case[1]["servers"])
+        }
+        return interleave(slots, effort.share(PASSES), progress)
+
+
+@pytest.mark.parametrize("clients", [1, 2, 8])
+@pytest.mark.parametrize("servers", [1, 2, 4, 8, 16])
+def test_scale(program: str, servers: int, clients: int, publish: Publish) -> None:
+    """The time per call, which is one over the calls per second; and each server's share of the calls."""
+    publish()
