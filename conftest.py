@@ -65,10 +65,15 @@ def pytest_configure(config: pytest.Config) -> None:
     except ValueError as error:
         raise pytest.UsageError(f"--backend: {error}") from None
     option = config.option
-    if option.benchmark or option.benchmark_quick or option.benchmark_publish:
+    if (
+        option.benchmark_only
+        or option.benchmark
+        or option.benchmark_quick
+        or option.benchmark_publish
+    ):
+        # our own table is shorter; pytest-benchmark's is wanted when runs are compared, or by its own option
+        option.benchmark_quiet = not (option.benchmark_compare or option.benchmark_only)
         option.benchmark_enable = option.benchmark_only = True
-        # our own table is shorter; pytest-benchmark's is wanted when runs are compared
-        option.benchmark_quiet = not option.benchmark_compare
         option.benchmark_json = option.benchmark_json or config.rootpath / "out" / "benchmark.json"
         option.benchmark_json.parent.mkdir(parents=True, exist_ok=True)
 
@@ -82,6 +87,14 @@ def find_beside(folder: Path, root: Path) -> None:
         os.environ["PYTHONSAFEPATH"] = (
             "1"  # a `tests` of its own there does not hide this project's
         )
+
+
+def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
+    """Keep what bears on the figures; leave out what names the machine or changes from run to run."""
+    cpu = machine_info.pop("cpu", {})
+    for name in ("node", "python_build", "python_compiler"):
+        machine_info.pop(name, None)
+    machine_info["cpu"] = cpu.get("brand_raw") or machine_info.get("processor") or "unknown"
 
 
 def backends(config: pytest.Config) -> list[str]:

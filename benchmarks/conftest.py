@@ -222,14 +222,6 @@ INVALID = pytest.StashKey[list[dict[str, Any]]]()
 STARTED = pytest.StashKey[float]()
 
 
-def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
-    """Keep what bears on the figures; leave out the machine's name and the list of its processor's features."""
-    cpu = machine_info.pop("cpu", {})
-    for name in ("node", "python_build", "python_compiler"):
-        machine_info.pop(name, None)
-    machine_info["cpu"] = cpu.get("brand_raw") or machine_info.get("processor") or "unknown"
-
-
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Add what no single benchmark could say."""
     output_json["environment"] = config.stash.get(ENVIRONMENT, {})
