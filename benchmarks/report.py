@@ -226,11 +226,13 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin: 2.5rem 0 .25rem; }
 p { overflow-wrap: break-word; max-width: 46rem; } .about, .caption { color: var(--dim); font-size: .875rem; }
 figure { margin: 1rem 0; } figure svg { display: block; width: 100%; max-width: 36rem; height: auto; }
-.scroll { overflow-x: auto; scrollbar-width: thin; scrollbar-color: var(--dim) var(--line); }
+.scroll { overflow-x: auto; scrollbar-width: thin; scrollbar-color: var(--dim) var(--line);
+  background: linear-gradient(to left, var(--back) 40%, transparent) right / 3rem 100% no-repeat local,
+    linear-gradient(to left, #80808066, transparent) right / .75rem 100% no-repeat scroll; }
 table { border-collapse: separate; border-spacing: 0; font-size: .8125rem; }
 th, td { padding: .3rem .55rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: baseline;
   font-variant-numeric: tabular-nums; white-space: nowrap; }
-th { font-weight: 600; white-space: normal; vertical-align: bottom; min-width: 2.5rem; }
+th { font-weight: 600; white-space: normal; max-width: 8rem; vertical-align: bottom; min-width: 2.5rem; }
 th:first-child, td:first-child { position: sticky; left: 0; background: var(--back); text-align: left;
   white-space: normal; min-width: 6.5rem; border-right: 1px solid var(--line); }
 td.words { white-space: normal; color: var(--dim); min-width: 6rem; }

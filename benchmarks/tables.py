@@ -208,7 +208,7 @@ def threads(run: Run) -> Answer:
         THREADS,
         "Calls per second of threads that share one client, one call after the other; one server, prefetch 20.",
         [
-            *rates(lambda count: found(run, THREADS, threads=count), counts, " threads"),
+            *rates(lambda count: found(run, THREADS, threads=count), counts, " at once"),
             compared(
                 f"{max(counts, default=1)} x 1 thread's",
                 found(run, THREADS, threads=max(counts, default=1)),
