@@ -187,12 +187,19 @@ def console() -> Console:
 
 
 def terminal_table(answer: Answer) -> Table:
-    """Return an answer's table for the terminal; an invalid measurement is red."""
-    table = Table(title=answer.question, title_justify="left", box=SIMPLE_HEAD)
+    """Return an answer's table for the terminal, with the reasons of invalid measurements below it."""
+    table = Table(
+        title=answer.question, title_justify="left", caption_justify="left", box=SIMPLE_HEAD
+    )
     for number, heading in enumerate(answer.headings):
         table.add_column(heading, justify="right" if number else "left", no_wrap=number in (0, 1))
+    invalid = [line for line in answer.lines if line[1].startswith(INVALID)]
     for line in answer.lines:
-        table.add_row(*line, style="red" if line[1].startswith(INVALID) else None)
+        if line in invalid:  # its reason would widen the column
+            table.add_row(line[0], "invalid", style="red")
+        else:
+            table.add_row(*line)
+    table.caption = "\n".join(f"{line[0]}: {line[1]}" for line in invalid) or None
     return table
 
 
