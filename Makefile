@@ -57,7 +57,7 @@ mutants: venv ## change the machinery in a thousand places, one at a time; say w
 bench: setup pictures ## measure everything (five minutes), and write out/report.html
 	$(PY) -m pytest --benchmark $(ARGS)
 
-publish: setup ## the same on a quiet machine, and publish: tables, pictures and page
+publish: setup pictures ## the same on a quiet machine, and publish: tables, pictures and page
 	$(PY) -m pytest --benchmark-publish $(ARGS)
 
 soak: setup ## the long tests, which `make test` leaves out

@@ -13,7 +13,7 @@ from harness.broker import ExternalBroker, PrivateBroker
 LIBRARIES = [
     *("pika", "kombu", "amqp", "celery", "aio-pika", "faststream", "pamqp", "pytest-benchmark"),
 ]
-LOAD_BEFORE = round(os.getloadavg()[0], 2)
+LOAD_BEFORE = round(psutil.getloadavg()[0], 2)
 """The load average over a minute when this was imported: before the run has started anything itself."""
 
 

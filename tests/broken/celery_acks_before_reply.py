@@ -1,7 +1,6 @@
 """C14: a worker's acknowledgement overtakes its reply: Celery sends the two on ways of their own."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from celery_impl.consumer import RpcConsumer
@@ -17,8 +16,13 @@ CAUGHT_BY = {"test_methods_of_a_server"}
 class Consumer(RpcConsumer):
     def call_soon_ack(self, p: Callable[..., object], *args: Any) -> None:
         message: Any = p
-        self._outbox.appendleft((message.__self__.channel, partial(p, *args)))
-        self.hub.call_soon(self._flush)
+
+        def acknowledge_first() -> None:
+            p(*args)
+            self._done.append((message.__self__, lambda: None))
+            self._settle()
+
+        self.hub.call_soon(acknowledge_first)
 
 
 class Server(_celery.Server):

@@ -23,16 +23,9 @@ class RpcBackend(results.RpcBackend):
         request: Any = None,
         **_: Any,
     ) -> None:
-        send = self.send_reply
-
-        def with_traceback(meta: dict[str, Any], reply_to: str, id_: str | None) -> None:
-            send({**meta, "traceback": traceback}, reply_to, id_)
-
-        self.send_reply = with_traceback
-        try:
-            super().store_result(task_id, result, state, request=request)
-        finally:
-            self.send_reply = send
+        super().store_result(task_id, result, state, request=request)
+        if request.job.reply:
+            request.job.reply["traceback"] = traceback
 
 
 class Server(_celery.Server):
