@@ -12,7 +12,7 @@ CAUGHT_BY = {"test_stopping_server_on_the_wire"}
 
 class Consumer(RpcConsumer):
     def _on_signal(self) -> None:
-        self.task_consumer.cancel = lambda: None
+        self.connection.default_channel.basic_cancel = lambda _: None
         super()._on_signal()
 
 

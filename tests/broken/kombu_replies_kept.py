@@ -15,7 +15,14 @@ CAUGHT_BY = {"test_replies_are_acknowledged"}
 
 class Link(KombuLink):
     def consume(self) -> None:
-        Consumer(self.channel, [self._callback_queue], on_message=self._on_reply).consume()
+        consumer = Consumer(
+            self.channel,
+            [self._callback_queue],
+            on_message=self._on_reply,
+            no_ack=False,
+            auto_declare=False,
+        )
+        consumer.consume()
         self._producer = Producer(
             self.channel, auto_declare=False, on_return=returned_to(self._pending)
         )
