@@ -17,7 +17,7 @@ for each in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"
 endef
 export OLDEST
 
-.PHONY: help compare test test-oldest conformance check mutants bench publish soak report constraints clean venv setup pictures
+.PHONY: help compare test test-oldest conformance ladder check mutants bench publish soak report constraints clean venv setup pictures
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ conformance: setup ## run the conformance suite and write its table into README.
 	$(PY) -m pytest $(PARALLEL) tests --conformance-json docs/conformance.json
 	$(PY) -m tests.conformance_report
 
+ladder: venv ## print what each step from the tutorial to the contract keeps, as last measured
+	$(PY) -m ladder.report --print
+
 check: pictures ## lint, format, types, import rules, and whether what is generated is up to date; needs no RabbitMQ
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -45,6 +48,7 @@ check: pictures ## lint, format, types, import rules, and whether what is genera
 	.venv/bin/lint-imports
 	$(PY) -m tests.conformance_report --check
 	$(PY) -m tests.sentences
+	$(PY) -m ladder.report --check
 	$(PY) -m benchmarks.report --check
 	$(PY) -m tests.versions --check
 

@@ -1,0 +1,132 @@
+"""What no step is about: the arguments that the suite builds a client with, and the methods that it asks all for.
+
+Nothing here keeps a clause of the contract.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import pika
+
+from contract import Stats
+from contract.limits import DEFAULT_HEARTBEAT, DEFAULT_TIMEOUT
+from rpc_core.addresses import broker_urls
+from rpc_core.programs import ServerOptions
+from rpc_core.request_queue import DEFAULT_QUEUE_TYPE, declared_arguments
+
+PARTS = [str(Path(__file__).parent / "first" / "_parts")]
+
+
+def parameters(url: str, heartbeat: int) -> pika.URLParameters:
+    """Return pika's parameters for one broker; `heartbeat` in seconds."""
+    found = pika.URLParameters(url)
+    found.heartbeat = heartbeat
+    return found
+
+
+class Client:
+    """Keeps the constructor's arguments, and calls `open`. A step uses those that its ideas need."""
+
+    calls: Mapping[str, object]  # by correlation id, the calls that are not answered
+    counters: Counter[str]  # what `Stats` names
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        queue: str = "rpc_queue",
+        timeout: float = DEFAULT_TIMEOUT,
+        fail_fast: bool = False,
+        heartbeat: int = DEFAULT_HEARTBEAT,
+        queue_type: str | None = None,
+    ) -> None:
+        self.urls = broker_urls(url)
+        self.queue = queue
+        self.timeout = timeout
+        self.fail_fast = fail_fast
+        self.heartbeat = heartbeat
+        self.queue_type = queue_type
+        self.queue_arguments = declared_arguments(queue_type)
+        self._one_at_a_time = threading.Lock()
+        self.open()
+
+    def open(self) -> None:
+        """Make the client ready for its first call."""
+
+    @property
+    def stats(self) -> Stats:
+        """C22: the counters now, in the steps that have any; an AttributeError in the others."""
+        return Stats(**self.counters, in_flight=len(self.calls))
+
+    def close(self) -> None:
+        """Close the client."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class BlockingClient(Client):
+    """Gives a client that can only wait a `submit`: other threads make these calls, one after the other.
+
+    Tests of the server send a request and look at the server meanwhile. What `call` does is left alone: whether
+    threads may share the client is still the client's affair.
+    """
+
+    def call(self, n: int, *, timeout: float | None = None) -> int:
+        """Return fib(n)."""
+        raise NotImplementedError
+
+    def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
+        """Call in another thread."""
+        future: Future[int] = Future()
+
+        def work() -> None:
+            with self._one_at_a_time:
+                try:
+                    future.set_result(self.call(n, timeout=timeout))
+                except BaseException as error:
+                    future.set_exception(error)
+
+        # a thread that a program's end does not wait for: some of these calls never return
+        threading.Thread(target=work, daemon=True).start()
+        return future
+
+
+class Adapted(BlockingClient):
+    """A program's client, behind the contract's signature. What it cannot be told (a timeout, say) is left out."""
+
+    program: ClassVar[Any]
+
+    def open(self) -> None:
+        """Build it."""
+        self._client = self.program(
+            self.urls[0], queue=self.queue, queue_type=self.queue_type or DEFAULT_QUEUE_TYPE
+        )
+
+    def call(self, n: int, *, timeout: float | None = None) -> int:
+        """Have it call."""
+        answer: int = self._client.call(n)
+        return answer
+
+    def close(self) -> None:
+        """Close it."""
+        self._client.close()
+
+
+def with_heartbeat(options: ServerOptions) -> ServerOptions:
+    """Return a server's options with the heartbeat in the address, where pika looks for it."""
+    urls = [f"{url}?heartbeat={options.heartbeat}" for url in options.urls]
+    return replace(options, urls=urls)
+
+
+def with_queue_type(options: ServerOptions) -> ServerOptions:
+    """Return a server's options with a type for the queue: these programs want one."""
+    return replace(options, queue_type=options.queue_type or DEFAULT_QUEUE_TYPE)

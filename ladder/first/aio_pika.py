@@ -1,0 +1,22 @@
+"""aio-pika's RPC pattern: benchmarks/first_aio_pika. Needs the optional group `peers`."""
+
+import asyncio
+from importlib import import_module
+
+from ladder import adapter
+from rpc_core.programs import ServerOptions
+
+__path__ = adapter.PARTS
+
+PROGRAM = "benchmarks.first_aio_pika"
+
+
+class Client(adapter.Adapted):
+    """Its client, behind the suite's signature."""
+
+    program = import_module(f"{PROGRAM}.rpc_client").FibonacciRpcClient
+
+
+def serve(options: ServerOptions) -> None:
+    """Serve until somebody ends the process."""
+    asyncio.run(import_module(f"{PROGRAM}.rpc_server").serve(adapter.with_queue_type(options)))

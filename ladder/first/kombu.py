@@ -1,0 +1,14 @@
+"""kombu's RPC example: benchmarks/first_kombu. It has no heartbeat to set: kombu's own default is none."""
+
+from benchmarks.first_kombu.rpc_client import FibonacciRpcClient
+from benchmarks.first_kombu.rpc_server import serve
+from ladder import adapter
+
+__all__ = ["Client", "serve"]
+__path__ = adapter.PARTS
+
+
+class Client(adapter.Adapted):
+    """Its client, behind the suite's signature."""
+
+    program = FibonacciRpcClient

@@ -1,0 +1,88 @@
+"""What a user sees of a clause that a program does not keep; and what its documentation calls its choice."""
+
+SEEN = {
+    "Names": "Options, messages or exit codes differ. (The command line is rpc_core's; what is behind it is not.)",
+    "C1": "An answer is missing or wrong.",
+    "C2": "One call at a time; or a future that is answered only while somebody waits for it.",
+    "C3": "Threads that share a client take each other's replies, or spoil the connection.",
+    "C4": "A call that nobody answers waits for ever, or too long.",
+    "C5": "A request that nobody waits for any more is computed all the same, or stays in the queue.",
+    "C6": "Nothing says that nobody serves: the call waits, or times out like any other.",
+    "C7": "A call that its caller has given up keeps its place, or cannot be given up.",
+    "C8": "close() leaves a waiting call waiting, or something of the client's behind.",
+    "C9": "One bad message ends the server, and then the next that gets it.",
+    "C10": "A function that raises ends its server; the caller hears nothing of it, or not what it was.",
+    "C11": "A server that dies takes the call with it; or a request that kills servers never stops.",
+    "C12": "Once the connection is lost, each call fails or hangs until the program builds another client.",
+    "C13": "A reply that is not expected ends the client or somebody else's call, or is not counted.",
+    "C14": "A request is gone from the broker before it is answered.",
+    "C15": "A slow request holds others back; --concurrency is not heeded.",
+    "C16": "Nobody sends heartbeats during a long job: the broker closes the connection and the job runs again.",
+    "C17": "SIGTERM or Ctrl-C ends the server in the middle of a request, or it has another exit code than 0.",
+    "C18": "The server ends with the broker's restart, or when its queue is deleted, or never gives up.",
+    "C19": "A second server takes no share.",
+    "C20": "Something other than JSON is read, a certificate is not verified, or a password is shown.",
+    "C21": "Calls that ended are kept, or a client that was idle for long does not work.",
+    "C22": "There are no counters, or they do not add up.",
+    "C23": "The queue is gone when the broker restarts, or one that exists is not taken as it is.",
+    "Wire": "Programs of other layers, and the tutorial's, cannot join in.",
+}
+"""By clause, where a program has no sentence of its own."""
+
+CELERY = ("ladder.first.celery", "ladder.first.celery_settings", "ladder.first.bare_celery")
+
+OWN = {
+    ("ladder.step2", "C3"): "The client is for one thread: whoever waits reads for all.",
+    (
+        "ladder.step8",
+        "C3",
+    ): "A future's callback that waits for another call waits for its own thread.",
+    (
+        "ladder.step9",
+        "C3",
+    ): "A future's callback that waits for another call waits for its own thread.",
+    (
+        "ladder.step9",
+        "C17",
+    ): "It stops well; but a process that its function forks keeps its signal handlers.",
+    (
+        "ladder.first.celery",
+        "C4",
+    ): "get() has no timeout unless one is given, so it waits for ever.",
+    (
+        "ladder.first.faststream",
+        "C4",
+    ): "request() has a timeout of its own, here 60 s, and none per call.",
+}
+"""By program and clause."""
+
+CHOICES = {
+    **{
+        (each, "Wire"): "Celery has its own task protocol, which its documentation describes."
+        for each in CELERY
+    },
+    (
+        "ladder.first.celery",
+        "C14",
+    ): "Its documentation: a task is acknowledged just before it runs, as it "
+    "may not be idempotent; task_acks_late is the setting.",
+    ("ladder.first.celery", "C11"): "The same: acknowledged before it runs.",
+    ("ladder.first.celery", "C15"): "Its documentation: prefetching suits many short tasks; "
+    "worker_prefetch_multiplier=1 is for long ones.",
+    (
+        "ladder.first.aio_pika",
+        "C20",
+    ): "Its documentation: the RPC pattern pickles; JsonRPC is the class that does not.",
+    (
+        "ladder.first.aio_pika",
+        "Wire",
+    ): "The pattern has a protocol of its own, with pickled arguments.",
+}
+"""What is not kept, and documented so."""
+
+
+def note(package: str, clause: str) -> str:
+    """Return the one line on a clause that a program does not keep."""
+    choice = CHOICES.get((package, clause))
+    own = OWN.get((package, clause), SEEN[clause])
+    return f"{own} *By choice.* {choice}" if choice else own

@@ -1,0 +1,207 @@
+"""The tables of docs/ladder.md, from docs/ladder.json; `make ladder` prints the first.
+
+Each goes between two lines of the page, which `python -m ladder.report` rewrites:
+
+    <!-- ladder NAME -->
+    <!-- ladder end -->
+
+NAME is `steps`, `gains`, `first`, `bare`, `seen`, or a step's package. `--check`, which `make check` runs, changes
+nothing, needs no broker, and fails if a table is not what is saved, or what is saved is not of today's sources and
+tests.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from contract.clauses import CLAUSES
+from harness.program import PROJECT_ROOT
+from ladder import measure
+from ladder.notes import note
+from ladder.programs import BARE, END, FIRST, PROGRAMS, STEPS, Program
+
+PAGE = PROJECT_ROOT / "docs" / "ladder.md"
+MARKED = re.compile(r"(<!-- ladder (?!end)(\S+) -->\n).*?(<!-- ladder end -->)", re.DOTALL)
+REPAIR = "run `python -m ladder.measure --stale`, then `python -m ladder.report`"
+
+
+class Stale(Exception):
+    """What is saved does not fit what it was made from. The message says what to do."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the tables, check them, or print one; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m ladder.report", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="Change nothing; fail if it is stale.")
+    parser.add_argument("--print", action="store_true", help="Print what each step keeps.")
+    arguments = parser.parse_args(argv)
+    data = measure.load()
+    if arguments.print:
+        print(plain(data, [*STEPS, END]))
+        print(gains(data))
+        return 0
+    page = PAGE.read_text()
+    if not arguments.check:
+        PAGE.write_text(filled(page, data))
+        return 0
+    try:
+        check_measured(data)
+        if filled(page, data) != page:
+            raise Stale(
+                f"a table in {PAGE.name} is not what is saved: run `python -m ladder.report`"
+            )
+    except Stale as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def check_measured(data: dict[str, Any]) -> None:
+    """Compare what is saved with the sources and the tests that there are.
+
+    Raises:
+        Stale: a program, or the tests of a clause, have changed since.
+    """
+    changed = [
+        program.package
+        for program in PROGRAMS
+        if program.package in data
+        and measure.sources(program) not in ("", data[program.package]["sources"])
+    ]
+    if changed:
+        raise Stale(f"other sources than those measured: {', '.join(changed)}: {REPAIR}")
+    tests = measure.collect(END.package)
+    clauses = {
+        clause
+        for program in PROGRAMS
+        if program.package in data
+        for clause in measure.stale_clauses(END, data[program.package], tests)
+    }
+    if clauses:
+        named = ", ".join(clause for clause in CLAUSES if clause in clauses)
+        raise Stale(f"other tests than those that were measured with, for {named}: {REPAIR}")
+
+
+def filled(page: str, data: dict[str, Any]) -> str:
+    """Return a page with its tables."""
+    return MARKED.sub(lambda found: found[1] + part(found[2], data) + found[3], page)
+
+
+def part(name: str, data: dict[str, Any]) -> str:
+    """Return what stands between a pair of markers.
+
+    Raises:
+        ValueError: there is no such part.
+    """
+    programs = {program.package: program for program in PROGRAMS}
+    match name:
+        case "steps":
+            return table(data, [*STEPS, END]) + made_on(data)
+        case "gains":
+            return gains(data)
+        case "first":
+            return table(data, FIRST)
+        case "bare":
+            return table(data, BARE)
+        case "seen":
+            return "".join(seen(data, program) for program in (*STEPS, *FIRST, *BARE))
+    if name not in programs:
+        raise ValueError(f"no such table: {name}")
+    return gain(data, programs[name])
+
+
+def table(data: dict[str, Any], programs: Sequence[Program]) -> str:
+    """Return a table, clauses by programs."""
+    heads = [program.package.removeprefix("ladder.").removeprefix("first.") for program in programs]
+    lines = [
+        f"| clause | {' | '.join(heads)} |",
+        f"| --- |{' --- |' * len(heads)}",
+    ]
+    for clause, (title, _text) in CLAUSES.items():
+        cells = [cell(data, program, clause) for program in programs]
+        lines.append(f"| {clause}: {title} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def plain(data: dict[str, Any], programs: Sequence[Program]) -> str:
+    """Return the same for a terminal."""
+    heads = [program.package.removeprefix("ladder.") for program in programs]
+    lines = [f"{'':<48}" + "".join(f"{head:>9}" for head in heads)]
+    for clause, (title, _text) in CLAUSES.items():
+        cells = "".join(f"{cell(data, program, clause):>9}" for program in programs)
+        lines.append(f"{clause:<6}{title:<42.42}{cells}")
+    return "\n".join(lines) + "\n"
+
+
+def cell(data: dict[str, Any], program: Program, clause: str) -> str:
+    """Return what became of a clause: kept, so many of its tests passed, or it hangs."""
+    found = data.get(program.package, {}).get("clauses", {}).get(clause)
+    if found is None:
+        return "-"
+    if found["outcome"] in ("not kept", "unsettled"):
+        return f"{found['passed']} of {found['passed'] + found['failed'] + found['left out']}"
+    return str(found["outcome"])
+
+
+def kept(data: dict[str, Any], program: Program) -> set[str]:
+    """Return the clauses that a program keeps."""
+    clauses = data.get(program.package, {}).get("clauses", {})
+    return {clause for clause, found in clauses.items() if found["outcome"] == "kept"}
+
+
+def gain(data: dict[str, Any], program: Program) -> str:
+    """Return the clauses that a step keeps and the one before did not, and the other way round."""
+    if program.package not in data:
+        return f"Not measured. `pytest --backend {program.package}`\n"
+    now, before = kept(data, program), set[str]()
+    order = [*STEPS, END]
+    if at := order.index(program):
+        one_before = order[at - 1]
+        before = kept(data, one_before) if one_before.package in data else now
+    said = f"Keeps {len(now)} of {len(CLAUSES)} clauses."
+    for words, clauses in (("New", now - before), ("No longer", before - now)):
+        if clauses:
+            titles = [f"{each} ({CLAUSES[each].title})" for each in CLAUSES if each in clauses]
+            said += f" {words}: {', '.join(titles)}."
+    return f"{said} `pytest --backend {program.package}`\n"
+
+
+def gains(data: dict[str, Any]) -> str:
+    """Return a line for each step."""
+    lines = []
+    for program in (*STEPS, END):
+        if program.package in data:
+            name = program.package.removeprefix("ladder.")
+            lines.append(f"- {name}, {program.title}: {gain(data, program)}")
+    return "".join(lines)
+
+
+def seen(data: dict[str, Any], program: Program) -> str:
+    """Return what a user sees of each clause that a program does not keep."""
+    clauses = data.get(program.package, {}).get("clauses", {})
+    lines = [
+        f"- {clause}: {note(program.package, clause)}"
+        for clause in CLAUSES
+        if clauses.get(clause, {}).get("outcome") in ("not kept", "hangs")
+    ]
+    if not lines:
+        return ""
+    return f"\n**{program.package}**, {program.title}\n\n" + "\n".join(lines) + "\n"
+
+
+def made_on(data: dict[str, Any]) -> str:
+    """Return when, and with what, this was measured."""
+    dates = sorted({found["date"] for found in data.values()})
+    versions = next(iter(data.values()))["versions"] if data else {}
+    words = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return (
+        f"\nMeasured {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, with {words}.\n"
+        if data
+        else ""
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

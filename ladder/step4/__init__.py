@@ -1,0 +1,1 @@
+"""Step 4, a thread in the client: it owns the connection and always reads; callers wait for their futures."""

@@ -1,0 +1,1 @@
+"""Step 5, threads in the server: one owns the connection and always reads; others run the function."""

@@ -1,0 +1,68 @@
+"""The main thread owns the connection: it reads, replies and acknowledges. Worker threads compute."""
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel as Channel
+from pika.spec import Basic, BasicProperties
+
+from contract.wire import CONTENT_TYPE, Reply, handle_request
+from ladder.adapter import parameters
+from rpc_core.programs import ServerOptions, parse_server_options, print_ready
+
+
+class FibonacciRpcServer:
+    """Serves as many requests at once as it is told to."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._options = options
+        self._workers = ThreadPoolExecutor(options.concurrency)
+
+    def run(self) -> int:
+        """Serve until somebody ends the process."""
+        url, queue = self._options.urls[0], self._options.queue
+        self._connection = pika.BlockingConnection(parameters(url, self._options.heartbeat))
+        channel = self._connection.channel()
+        channel.queue_declare(queue, durable=True, arguments=self._options.queue_arguments)
+        channel.basic_qos(prefetch_count=self._options.prefetch)  # may be held unacknowledged
+        channel.basic_consume(queue, self._on_request)
+        print_ready()
+        channel.start_consuming()
+        return 0
+
+    def _on_request(
+        self, channel: Channel, method: Basic.Deliver, asked: BasicProperties, body: bytes
+    ) -> None:
+        expires = time.monotonic() + float(asked.expiration or "inf") / 1000
+
+        def work() -> None:  # in a worker thread
+            reply = None
+            if time.monotonic() < expires:  # C5: it may have waited for a thread
+                # C9, C10: never raises; a request that ended this server would end the next one too
+                reply = handle_request(self._options.function, body, asked.content_type)
+            answer = partial(self._reply, channel, method, asked, reply)
+            channel.connection.add_callback_threadsafe(answer)
+
+        self._workers.submit(work)
+
+    def _reply(
+        self, channel: Channel, method: Basic.Deliver, asked: BasicProperties, reply: Reply | None
+    ) -> None:
+        if reply is not None:
+            channel.basic_publish(
+                exchange="",
+                routing_key=asked.reply_to or "",  # nowhere, if nobody wants a reply
+                body=reply.body,
+                properties=BasicProperties(
+                    content_type=CONTENT_TYPE, correlation_id=asked.correlation_id, type=reply.type
+                ),
+            )
+        # last: until then another server may still get it
+        channel.basic_ack(method.delivery_tag or 0)  # never None, whatever pika's stub says
+
+
+if __name__ == "__main__":
+    sys.exit(FibonacciRpcServer(parse_server_options(str(__package__))).run())

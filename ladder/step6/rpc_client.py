@@ -1,0 +1,151 @@
+"""A thread owns the connection: it sends, reads and watches the deadlines. Callers only wait for futures."""
+
+import itertools
+import sys
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel as Channel
+from pika.exceptions import AMQPError
+from pika.spec import Basic, BasicProperties
+
+from contract import RpcConnectionLost, RpcError, RpcTimeout
+from contract.errors import MalformedReply
+from contract.wire import CONTENT_TYPE, decode_reply, encode_request
+from ladder.adapter import Client, parameters
+from rpc_core.options import check_timeout
+from rpc_core.programs import run_client
+
+
+class Call(Future[int]):
+    """One call. Its future is ended by the connection's thread."""
+
+    def __init__(self, body: bytes, timeout: float) -> None:
+        super().__init__()
+        self.id = str(uuid.uuid4())
+        self.body = body
+        self.sent = False
+        self.deadline = time.monotonic() + timeout
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline, and never less than 0."""
+        return max(0.0, self.deadline - time.monotonic())
+
+
+class FibonacciRpcClient(Client):
+    """One connection, for any number of threads."""
+
+    def open(self) -> None:
+        """Get ready: a connection, and a callback queue that is this client's alone."""
+        self.calls: dict[str, Call] = {}  # by correlation id
+        self.counters: Counter[str] = Counter()
+        self._connection: pika.BlockingConnection | None = None
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _connect(self, url: str) -> pika.BlockingConnection:
+        connection = pika.BlockingConnection(parameters(url, self.heartbeat))
+        self._channel = connection.channel()
+        # C6: by the client too, so that a request sent before the first server starts is kept for it
+        self._channel.queue_declare(self.queue, durable=True, arguments=self.queue_arguments)
+        self._callback_queue = self._channel.queue_declare("", exclusive=True).method.queue
+        self._channel.basic_consume(self._callback_queue, self._on_reply, auto_ack=True)
+        return connection
+
+    def call(self, n: int, *, timeout: float | None = None) -> int:
+        """Return fib(n), or raise `RpcTimeout` after `timeout` seconds (C4)."""
+        return self.submit(n, timeout=timeout).result()
+
+    def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
+        """Send the request, and return the future of its answer (C2)."""
+        timeout = check_timeout(self.timeout if timeout is None else timeout)
+        call = Call(encode_request(n), timeout)
+        self.calls[call.id] = call
+        self._wake(partial(self._publish, call))
+        return call
+
+    def _wake(self, callback: Callable[[], None]) -> None:
+        # C3: the one method of pika's for other threads; it ends the wait in `_read`, and calls back there
+        with suppress(AMQPError):  # lost just now: what is not sent goes with the next connection
+            if self._connection is not None:
+                self._connection.add_callback_threadsafe(callback)
+
+    def _publish(self, call: Call) -> None:
+        if call.sent:
+            return
+        call.sent = True
+        self.counters["sent"] += 1
+        self._channel.basic_publish(
+            exchange="",  # the default exchange: the routing key is the name of a queue
+            routing_key=self.queue,
+            body=call.body,
+            properties=BasicProperties(
+                content_type=CONTENT_TYPE,
+                reply_to=self._callback_queue,
+                correlation_id=call.id,
+                expiration=str(int(call.remaining * 1000)),  # C5: the broker drops it then
+            ),
+        )
+
+    def _run(self) -> None:
+        urls, successes = itertools.cycle(self.urls), itertools.count()
+        while not self._closing.is_set():
+            try:
+                with self._connect(next(urls)) as self._connection:
+                    self.counters["reconnects"] = next(successes)
+                    for call in list(self.calls.values()):
+                        self._publish(call)
+                    while not self._closing.is_set():
+                        self._read(self._connection)
+            except (AMQPError, OSError) as error:
+                for call in list(self.calls.values()):
+                    if call.sent:  # C12: it may have run, and is not sent again
+                        self._end(call.id, RpcConnectionLost(f"connection lost: {error!r}"))
+                    elif not call.remaining:
+                        self._end(call.id, RpcTimeout("the broker could not be reached in time"))
+                self._closing.wait(0.25)
+
+    def _read(self, connection: pika.BlockingConnection) -> None:
+        """Read until something comes or a deadline is there, and end the calls whose time is up."""
+        pause = min((call.remaining for call in list(self.calls.values())), default=60.0)
+        connection.process_data_events(time_limit=pause)
+        for call in list(self.calls.values()):
+            if not call.remaining:
+                self._end(call.id, RpcTimeout("no answer before the deadline"))
+
+    def _on_reply(self, _: Channel, _m: Basic.Deliver, reply: BasicProperties, body: bytes) -> None:
+        try:
+            self._end(reply.correlation_id, decode_reply(body, reply.content_type, reply.type))
+        except MalformedReply:  # C13: the call goes on waiting
+            self.counters["malformed"] += 1
+
+    def _end(self, id_: str | None, outcome: int | RpcError) -> None:
+        call = self.calls.pop(id_ or "", None)
+        # C13: it has ended already, or was never ours
+        if call is None or not call.set_running_or_notify_cancel():
+            self.counters["late" if id_ else "unknown"] += 1
+        elif isinstance(outcome, RpcError):
+            self.counters["timed_out" if isinstance(outcome, RpcTimeout) else "failed"] += 1
+            call.set_exception(outcome)
+        else:
+            self.counters["succeeded"] += 1
+            call.set_result(outcome)
+
+    def close(self) -> None:
+        """Close the connection; the callback queue, which is exclusive, goes with it."""
+        self._closing.set()
+        self._wake(lambda: None)
+        self._thread.join()
+
+
+if __name__ == "__main__":
+    sys.exit(run_client(str(__package__), FibonacciRpcClient))

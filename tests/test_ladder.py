@@ -1,0 +1,199 @@
+"""The steps from the tutorial to the contract: each runs, each is small, and what is said of them was measured."""
+
+import difflib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.compare import lines_of_code
+from contract.clauses import CLAUSES
+from contract.implementations import check_implementation
+from harness.program import PROJECT_ROOT
+from harness.server import ServerProcess
+from ladder import adapter, measure, report
+from ladder.notes import CHOICES, OWN, SEEN
+from ladder.programs import BARE, END, FIRST, PROGRAMS, STEPS, Program
+from tests.running import run
+
+PEERS = ("ladder.first.aio_pika", "ladder.first.faststream")  # in the optional group `peers`
+OURS = [program.package for program in PROGRAMS if program.package not in PEERS]
+MOST_LINES = 240  # of code, client and server together
+MOST_CHANGED = 60  # lines of `diff`, from one step to the next
+
+
+def text(package: str) -> dict[str, list[str]]:
+    """Return the lines of each of a step's files."""
+    folder = PROJECT_ROOT / package.replace(".", "/")
+    return {path.name: path.read_text().splitlines() for path in sorted(folder.glob("*.py"))}
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_program_answers(package: str, url: str, queue: str) -> None:
+    """C1: each step, and each adapted program, is a server and a client that work."""
+    check_implementation(package)
+    with ServerProcess(package, url=url, queue=queue):
+        done = run(f"{package}.rpc_client", "--url", url, "--queue", queue, "30")
+    assert done.stdout == " [x] Requesting fib(30)\n [.] Got 832040\n"
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("package", [program.package for program in STEPS])
+def test_step_is_small(package: str) -> None:
+    """A step is read in a few minutes."""
+    assert 50 <= lines_of_code(package) <= MOST_LINES
+    assert text(package).keys() == {"__init__.py", "rpc_client.py", "rpc_server.py"}
+
+
+@pytest.mark.parametrize("at", range(1, len(STEPS)))
+def test_step_adds_one_idea(at: int) -> None:
+    """From one step to the next few lines change, so that the diff can be read."""
+    before, after = (text(program.package) for program in STEPS[at - 1 : at + 1])
+    changed = [
+        line
+        for name in before
+        for line in difflib.unified_diff(before[name], after[name], lineterm="", n=0)
+        if line[:1] in "+-" and line[:3] not in ("+++", "---")
+    ]
+    assert 0 < len(changed) < MOST_CHANGED
+
+
+def test_adapter_keeps_nothing(url: str) -> None:
+    """The adapter translates: a client that only has it cannot call, and counts nothing."""
+    with adapter.BlockingClient(url) as client:
+        with pytest.raises(NotImplementedError):
+            client.call(1)
+        with pytest.raises(AttributeError):
+            _ = client.stats
+
+
+# -- what is measured ------------------------------------------------------------------------------
+
+SUITE = """
+import pytest
+
+@pytest.mark.parametrize("backend", ["some"])
+@pytest.mark.parametrize("n", range(3))
+def test_hangs(backend, n):
+    "C4: hangs"
+    pytest.fail("Timeout (>1.0s) from pytest-timeout")
+
+@pytest.mark.parametrize("backend", ["some"])
+def test_fails(backend):
+    "C1, C2: fails"
+    assert backend == "other"
+
+@pytest.mark.parametrize("backend", ["some"])
+def test_passes(backend):
+    "C2: passes"
+
+def test_of_no_backend():
+    "C3: is not about an implementation"
+"""
+
+
+def test_outcomes(tmp_path: Path) -> None:
+    """Each outcome is noted; after one that hangs, the clause's others are left out."""
+    (tmp_path / "test_suite.py").write_text(SUITE)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    found = tmp_path / "found.json"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "pytest.ini"]
+    subprocess.run(
+        [*command, "-p", "ladder.outcomes", f"--outcomes={found}"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(PROJECT_ROOT)},
+        check=False,
+        stdout=subprocess.PIPE,
+    )
+    noted = json.loads(found.read_text())
+    tests = measure.by_clause(noted["clauses"])
+    assert set(tests) == {"C1", "C2", "C4"}
+    summaries = {
+        clause: measure.summary(names, noted["outcomes"]) for clause, names in tests.items()
+    }
+    counts = ("outcome", "passed", "failed", "hangs", "left out")
+    assert {clause: [each[kind] for kind in counts] for clause, each in summaries.items()} == {
+        "C1": ["not kept", 0, 1, 0, 0],
+        "C2": ["not kept", 1, 1, 0, 0],
+        "C4": ["hangs", 0, 0, 1, 2],
+    }
+    assert "assert" in next(iter(summaries["C1"]["seen"].values()))
+
+
+def test_what_did_not_run_is_not_kept() -> None:
+    """A clause is kept if all of its tests passed: one that was left out has shown nothing."""
+    assert measure.summary(["a", "b"], {})["outcome"] == "unsettled"
+    one_ran = measure.summary(["a", "b"], {"a": ("passed", "")})
+    assert (one_ran["outcome"], one_ran["left out"]) == ("unsettled", 1)
+    one_cannot_run_here = {"a": ("passed", ""), "b": ("skipped", "")}
+    assert measure.summary(["a", "b"], one_cannot_run_here)["outcome"] == "kept"
+
+
+def test_stale_clauses() -> None:
+    """A test that was added, removed or renamed makes its clause stale, whatever the program's name."""
+    tests = {"a[ladder.step1]": ["C1"], "b[ladder.step1]": ["C1", "C2"]}
+    step, other = STEPS[1], STEPS[2]
+    saved = {
+        "clauses": {
+            clause: {"tests": measure.names_of(step.package, names)}
+            for clause, names in measure.by_clause(tests).items()
+        }
+    }
+    renamed = {name.replace("step1", "step2"): clauses for name, clauses in tests.items()}
+    assert measure.stale_clauses(step, saved, tests) == []
+    assert measure.stale_clauses(other, saved, renamed) == []
+    assert measure.stale_clauses(step, saved, {**tests, "c[ladder.step1]": ["C2", "C3"]}) == [
+        "C2",
+        "C3",
+    ]
+
+
+def test_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program's digest is another when a line of it, or of what it is made of, is."""
+    monkeypatch.setattr(measure, "PROJECT_ROOT", tmp_path)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "x.py").write_text("1")
+    (tmp_path / "two.py").write_text("2")
+    program = Program("one", "", ("two",))
+    digests = {measure.sources(program)}
+    for path in ("one/x.py", "two.py"):
+        (tmp_path / path).write_text("other")
+        digests.add(measure.sources(program))
+    assert len(digests) == 3
+    (tmp_path / "two.py").unlink()
+    assert measure.sources(program) == ""
+
+
+def test_gain() -> None:
+    """A step's line names the clauses that turn green, and those that no longer are."""
+
+    def saved(**outcomes: str) -> dict[str, object]:
+        return {"clauses": {name: {"outcome": outcome} for name, outcome in outcomes.items()}}
+
+    data = {
+        STEPS[0].package: saved(C1="kept", C4="hangs"),
+        STEPS[1].package: saved(C1="not kept", C4="kept"),
+    }
+    said = report.gain(data, STEPS[1])
+    assert "Keeps 1 of" in said
+    assert "New: C4 (timeout at the deadline)" in said
+    assert "No longer: C1 (exact results)" in said
+
+
+def test_filled() -> None:
+    """A table stands between its markers; another name is an error."""
+    page = "before\n<!-- ladder gains -->\nold\n<!-- ladder end -->\nafter\n"
+    assert report.filled(page, {}) == page.replace("old\n", "")
+    with pytest.raises(ValueError, match="no such table"):
+        report.filled(page.replace("gains", "nothing"), {})
+
+
+def test_notes() -> None:
+    """Each clause has a sentence; sentences of a program's own are about programs and clauses that there are."""
+    assert SEEN.keys() == CLAUSES.keys()
+    packages = {program.package for program in (*STEPS, END, *FIRST, *BARE)}
+    for package, clause in (*OWN, *CHOICES):
+        assert package in packages
+        assert clause in CLAUSES
