@@ -5,6 +5,7 @@ that a drift of the machine falls on all alike. A program's figure is the median
 the interquartile range. Ratios are formed within each pass.
 """
 
+import bisect
 import gc
 import itertools
 import statistics
@@ -13,7 +14,6 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeVar
 
-import numpy as np
 import psutil
 
 from contract import fib
@@ -78,9 +78,10 @@ class Measured:
 
     def quantiles(self, shares: Sequence[float]) -> list[float]:
         """Return quantiles of all timings, in which each pass weighs the same: a slower one has fewer of them."""
-        weights = [1 / len(s.times) for s in self.samples for _ in s.times]
-        found = np.quantile(self.times, shares, weights=weights, method="inverted_cdf")
-        return [float(each) for each in found]
+        weighted = sorted((time, 1 / len(s.times)) for s in self.samples for time in s.times)
+        reached = list(itertools.accumulate(weight for _, weight in weighted))
+        places = (bisect.bisect_left(reached, share * len(self.samples)) for share in shares)
+        return [weighted[min(place, len(weighted) - 1)][0] for place in places]
 
     @property
     def calls(self) -> int:
@@ -144,7 +145,9 @@ class Ratio(NamedTuple):
 
 def quartiles(values: Sequence[float]) -> Quartiles:
     """Return the median and the interquartile range, interpolated between neighbours."""
-    return Quartiles(*(float(each) for each in np.quantile(values, (0.25, 0.5, 0.75))))
+    if len(values) == 1:
+        return Quartiles(values[0], values[0], values[0])
+    return Quartiles(*statistics.quantiles(values, method="inclusive"))
 
 
 def ratio(passes: Sequence[float], base: Sequence[float]) -> Ratio:

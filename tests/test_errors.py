@@ -104,7 +104,7 @@ MALFORMED: list[tuple[bytes, str | None]] = [
     (b"nonsense", None),
     (b"\xff\xfe\x00", "application/json"),
     (b"\x80\x04K\x1e.", "application/x-python-serialize"),  # a pickled 30
-    (b"30", "text/plain"),
+    (b"30", "text/html"),
     (b"30", "application/x-yaml"),
     (b"30", "no such type"),
     (b"[" * 1000, "application/json"),
@@ -389,7 +389,7 @@ def test_stray_replies(
         reply(body, correlation_id=id_, **json_type)
         reply(body, correlation_id=id_, type="error", **json_type)
     reply(b"\x80\x04K\x1e.", correlation_id=id_, content_type="application/x-python-serialize")
-    reply(b"832041", correlation_id=id_, content_type="text/plain")
+    reply(b"832041", correlation_id=id_, content_type="text/html")
     wait_until(
         lambda: client.stats.malformed >= 2 * len(strange) + 2, "the malformed ones to be counted"
     )

@@ -278,7 +278,7 @@ def test_server_waits_for_a_broker(backend: str) -> None:
 
 def test_server_refused(backend: str, url: str, queue: str, channel: Any) -> None:
     """C18: a server that the broker refuses does not try again: one line, and exit code 77."""
-    channel.queue_declare(queue, durable=True, arguments={"x-max-length": 7})  # not as ours is
+    channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "stream"})  # no queue
     done = run(f"{backend}.rpc_server", "--url", url, "--queue", queue)
     assert done.returncode == EXIT_REFUSED, done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
