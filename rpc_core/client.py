@@ -238,7 +238,11 @@ class BaseClient:
             while self._outbox:
                 self._publish(self._outbox.popleft())
             self._link.read()
-            self._reading.step_aside(is_idle=lambda: not self._pending.in_flight)
+            if self._is_idle():  # a look first: with many in flight each of these is some us
+                self._reading.step_aside(self._is_idle)
+
+    def _is_idle(self) -> bool:
+        return not self._pending.in_flight
 
     def _on_failure(self, failure: Failure, was_ready: bool) -> None:
         link, self._link = self._link, None

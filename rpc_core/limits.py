@@ -24,7 +24,7 @@ SCAN_INTERVAL = 0.01
 """C4: between two looks at the deadlines, at the least; `DEADLINE_TOLERANCE` is ten times that."""
 
 STEP_ASIDE = 0.05
-"""How long a client's background thread leaves reading to callers, once no reply is awaited."""
+"""Without a call for so long, a client's background thread reads again, which it had left to callers."""
 
 KEEP_ALIVE_INTERVAL = 0.05
 """C16: between two looks at the connection while the server's main thread computes."""

@@ -1,9 +1,9 @@
 """Which thread uses a client's connection: its background thread, or a caller that waits for its reply (C3).
 
 To be woken by another thread takes a caller longer than to read its reply itself: 0.05 to 0.1 ms of a call's
-0.6. So the background thread reads; but when no reply is awaited it steps aside for a moment, and a caller that
-calls then uses the connection itself until its own reply is there (the leader/followers pattern). When anybody
-else calls meanwhile, the background thread takes over.
+0.6. So the background thread reads; but when no reply is awaited it steps aside, and a caller that calls then uses
+the connection itself until its own reply is there (the leader/followers pattern). When anybody else calls
+meanwhile, or nobody for a while, the background thread takes over.
 
 This is the only file that knows of it: without `use_until_done` the background thread would do everything.
 """
@@ -23,6 +23,7 @@ class Reading:
         self._right = threading.RLock()  # an RLock knows its owner, see `use_until_done`
         self._caller: int | None = None  # the ident of the caller that has the right
         self._background: int | None = None  # the background thread's
+        self._was_used = False  # by a caller, since the background thread last looked
         self._background_must_read = SignalSafeEvent()
         self._background_must_read.set()
         self._error: BaseException | None = None  # what a caller met
@@ -45,6 +46,7 @@ class Reading:
         if me in (self._caller, self._background):  # a callback, in a thread that is reading
             return False
         sent = False
+        self._was_used = True
         try:  # before the lock is taken: Ctrl-C may come right after
             if self._background_must_read.is_set() or not self._right.acquire(blocking=False):
                 return False
@@ -90,7 +92,7 @@ class Reading:
         self._right.release()
 
     def step_aside(self, is_idle: Callable[[], bool]) -> None:
-        """Let callers use the connection for a moment, if no reply is awaited.
+        """Let callers use the connection, if no reply is awaited, until `STEP_ASIDE` has passed without a call.
 
         Raises:
             ConnectionAbortedError: a caller met an error in mid-frame; the connection is lost.
@@ -99,7 +101,10 @@ class Reading:
         if is_idle():
             self._right.release()
             try:
-                self._background_must_read.wait(STEP_ASIDE)
+                self._was_used = True
+                while self._was_used and not self._background_must_read.is_set():
+                    self._was_used = False
+                    self._background_must_read.wait(STEP_ASIDE)
             finally:
                 self._right.acquire()
         error, self._error = self._error, None
