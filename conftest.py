@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,6 +22,12 @@ from harness.server import ServerProcess
 Serve = Callable[..., ServerProcess]
 Connect = Callable[..., RpcClient]
 OpenBroker = PrivateBroker | ManagedBroker
+
+
+HOPELESS = 3
+"""After so many servers that did not get ready, and none that did, no other is started."""
+
+NEVER = -1_000_000  # no run starts so many servers
 
 
 class Unusable(RuntimeError):
@@ -222,18 +229,30 @@ def queue(url: str) -> Iterator[str]:
     connection.close()
 
 
+@pytest.fixture(scope="session")
+def unready() -> Counter[str]:
+    """How many servers of each backend did not get ready; none is counted of one of which a server did."""
+    return Counter()
+
+
 @pytest.fixture
-def serve(backend: str, url: str, queue: str) -> Iterator[Serve]:
+def serve(backend: str, url: str, queue: str, unready: Counter[str]) -> Iterator[Serve]:
     """Start servers of the backend on the test's queue; they end with the test."""
     with ExitStack() as stack:
 
         def start(**options: Any) -> ServerProcess:
             __tracebackhide__ = True
-            options = {"queue": queue, "url": url, **options}
+            if unready[backend] == HOPELESS:
+                raise Unusable(f"no ready line from {HOPELESS} servers before: not tried again")
+            server = ServerProcess(backend, **{"queue": queue, "url": url, **options})
+            unready[backend] += not options  # an option may be what it cannot do
             try:
-                return stack.enter_context(ServerProcess(backend, **options))
+                stack.enter_context(server)
             except RuntimeError as error:
-                raise Unusable(f"no ready line from the server: {error}") from None
+                command, _, why = str(error).partition(": ")
+                raise Unusable(f"no ready line from the server: {why}\n({command})") from None
+            unready[backend] = NEVER
+            return server
 
         yield start
 

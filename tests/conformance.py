@@ -14,6 +14,8 @@ from contract.clauses import CLAUSES
 
 UNNAMED = "no clause"
 PROPERTY = "conformance"
+CITED = r"((?:C\d+|Names|Wire)(?:, C\d+)*): "
+SEEN = 100  # columns
 KINDS = ("passed", "failed", "expected", "skipped", "not run")
 
 
@@ -26,7 +28,7 @@ def backend_of(item: pytest.Item) -> str | None:
 def clauses_of(item: pytest.Item) -> list[str]:
     """Return the clauses that a test's docstring begins with (`C12: ` or `C12, C18: `), or `UNNAMED`."""
     docstring = getattr(getattr(item, "function", None), "__doc__", None) or ""
-    match = re.match(r"((?:C\d+|Names|Wire)(?:, C\d+)*): ", docstring)
+    match = re.match(CITED, docstring)
     return match[1].split(", ") if match else [UNNAMED]
 
 
@@ -45,6 +47,15 @@ def explain(report: pytest.TestReport, item: pytest.Item, clauses: Sequence[str]
     lines += [f"tested:   {line}" for line in tested] + [f"seen:     {seen}"]
     cast("Any", report.longrepr).addsection("broken promise", "\n".join(lines), "-")
     crash.message = "\n".join([f"{', '.join(clauses)}: {seen}", *rest])
+
+
+def seen_in(report: pytest.TestReport) -> str:
+    """Return in a line what was seen in place of what was promised."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    lines = str(crash.message if crash else report.longrepr).splitlines() or [""]
+    if re.match("worker .* crashed while running", lines[0]):  # in pytest-xdist's words
+        return "the process that ran the test has died"
+    return re.sub(f"^{CITED}", "", lines[0])
 
 
 class Recorder:
@@ -78,7 +89,7 @@ class Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what became of a test. Its set-up and its end count too when they fail."""
         if report.failed:
-            self._outcomes[report.nodeid] = ("failed", "")
+            self._outcomes[report.nodeid] = ("failed", seen_in(report))
         elif hasattr(report, "wasxfail"):
             self._outcomes[report.nodeid] = ("expected", report.wasxfail)
         elif report.skipped and isinstance(report.longrepr, tuple):
@@ -96,10 +107,12 @@ class Recorder:
             self._path.write_text(json.dumps(self._record(), indent=2) + "\n")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Write a line for each clause, and one for each reason why tests were skipped."""
+        """Write a line for each clause, for what was seen instead, and for each reason why tests were skipped."""
         if not self._table:
             return
         by_clause = self._by_clause()
+        if self._outcomes and not self._tests:
+            terminalreporter.line("no worker was left to say which tests belong to which clause")
         for backend in sorted({backend for _, backend in self._tests.values()}):
             terminalreporter.section(f"{backend}: the contract's clauses")
             terminalreporter.line(f"{'':<48}{''.join(f'{kind:>9}' for kind in KINDS)}")
@@ -110,6 +123,9 @@ class Recorder:
                 title = CLAUSES[clause].title if clause in CLAUSES else ""
                 row = "".join(f"{counts[kind] or '-':>9}" for kind in KINDS)
                 terminalreporter.line(f"{clause:<6}{title:<42}{row}", red=counts["failed"] > 0)
+                failures = (why[:SEEN] for kind, why in map(self._outcome, ran) if kind == "failed")
+                for seen, count in Counter(failures).most_common():
+                    terminalreporter.line(f"{count:>8} x {seen}")
         reasons = Counter(why for kind, why in self._outcomes.values() if kind == "skipped")
         for why, count in reasons.most_common():
             terminalreporter.line(f"{count} {why[0].lower()}{why[1:]}")

@@ -1,6 +1,7 @@
 """The suite outlives what it tests: it is run on implementations that hang, die, and leave things behind."""
 
 import re
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -15,6 +16,11 @@ PAST = "tests/test_calls.py::test_deadline_in_the_past[{}-0]"
 THREADS = "tests/test_calls.py::test_threads_share_a_client[{}]"
 GOOD = "tests/test_wire.py::test_request[{}]"  # none of them fails it, but the one that hangs in close()
 CLIENT = "tests/test_programs.py::test_client_program[{}]"
+ARGUMENTS = [
+    f"tests/test_errors.py::test_{n}[{{}}]"
+    for n in ("invalid_arguments", "large_argument", "deep_argument")
+]
+IMPOSSIBLE = "tests/test_calls.py::test_impossible_timeout[{}-{}]"
 
 Case = tuple[str, str, str, str]
 """Which implementation, a test on it, the clause that it is seen to break, and what is seen."""
@@ -23,7 +29,7 @@ HANGING: list[Case] = [
     ("in_call", PAST, "C4", "Overrun: the test has not ended after 4 s"),
     ("in_close", PAST, "C8", "Overrun: the tear-down has not ended after 1 s"),
     ("in_threads", THREADS, "C3", "Overrun: the test has not ended after 4 s"),
-    ("dies_at_start", EXACT, "Names", "Unusable: no ready line from the server: .*: ended without"),
+    ("dies_at_start", EXACT, "Names", "Unusable: no ready line from the server: ended without"),
 ]
 KILLING: list[Case] = [
     ("kills", PAST, "", "worker 'gw[0-9]+' crashed"),
@@ -74,6 +80,41 @@ def test_run_ends(url: str, workers: int, cases: list[Case], limit: int) -> None
     failed = len(cases) - ("in_close" in names)  # which fails in its tear-down
     assert re.search(rf"^=+ {failed} failed, [12] passed", output, re.MULTILINE)
     assert (LEFT_THREADS in output) == ("in_threads" in names)
+
+
+def test_told_once(url: str) -> None:
+    """A test that hangs, and whose end hangs as well, is one failure; after three the limits are lower."""
+    name = "throughout"
+    chosen = [IMPOSSIBLE.format(backend(name), value) for value in ("nan", "inf", "1", "True")]
+    code, output = run_suite({name}, "--timeout=2", *chosen, url=url)
+    assert code == pytest.ExitCode.TESTS_FAILED
+    hung = "Overrun: the test has not ended after"
+    assert f"\n       3 x {hung} 2 s\n" in output
+    assert f"\n       1 x {hung} 0.5 s (instead of 2 s, as others have hung)\n" in output
+    assert "teardown, after this failure" in output
+    assert re.search(r"^=+ 4 failed in", output, re.MULTILINE)
+
+
+def test_server_that_never_gets_ready(url: str) -> None:
+    """After three servers that did not get ready, and none that did, no other is started."""
+    name = "dies_at_start"
+    chosen = [test.format(backend(name)) for test in (EXACT, *ARGUMENTS)]
+    code, output = run_suite({name}, *chosen, url=url)
+    assert code == pytest.ExitCode.TESTS_FAILED
+    seen = "^seen:     Unusable: no ready line from the server: ended"
+    assert len(re.findall(seen, output, re.MULTILINE)) == 3
+    assert "1 x Unusable: no ready line from 3 servers before: not tried again\n" in output
+
+
+def test_worker_that_dies_when_it_is_sent_tests(pytestconfig: pytest.Config) -> None:
+    """It does not end the run: pytest-xdist raises there between a worker's death and the news of it."""
+
+    def send(indices: list[int]) -> None:
+        raise OSError("cannot send (already closed?)")
+
+    worker = SimpleNamespace(send_runtest_some=send)
+    pytestconfig.hook.pytest_configure_node(node=worker)
+    worker.send_runtest_some([1])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Generator
+from collections import defaultdict
+from collections.abc import Generator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -27,8 +29,14 @@ LIMIT = 60.0
 ENDING = 1 / 4
 """That part of the limit is for what comes after: a `with` block that is left, and each fixture's end."""
 
-LAST_RESORT = 2.0
+LAST_RESORT = 1.0
 """So many times the limit later, a test that no exception gets out of ends its process. `-n` starts another."""
+
+HASTE_AFTER = 3
+"""After so many hangs the other tests on that implementation get less time: else a run would take hours."""
+
+HASTE = 1 / 4
+"""That part of their limits. What fails, and has taken longer than this part, counts as a hang."""
 
 GRACE = 1.0
 """Seconds that threads have to end by themselves once all tests have run."""
@@ -44,8 +52,9 @@ class Overrun(pytest.fail.Exception):  # type: ignore[misc, name-defined]
     pytest does: at another BaseException in one fixture's end it would leave out the others' ends.
     """
 
-    def __init__(self, part: str, seconds: float) -> None:
-        super().__init__(f"the {part} has not ended after {seconds:g} s")
+    def __init__(self, part: str, seconds: float, haste: float = 1.0) -> None:
+        hurried = f" (instead of {seconds / haste:g} s, as others have hung)" if haste < 1 else ""
+        super().__init__(f"the {part} has not ended after {seconds:g} s{hurried}")
         self.part = part
 
 
@@ -58,7 +67,23 @@ class TimeLimits:
         self._item: pytest.Item | None = None
         self._part = ""  # that runs now; between two of them an exception would end the run
         self._limit = self._deadline = 0.0
+        self._haste = 1.0
+        self._hung: defaultdict[str | None, set[str]] = defaultdict(set)  # tests by implementation
         self._exit_code = 0
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Let a worker die just when pytest-xdist sends it tests, which would end the run.
+
+        The tests are noted as that worker's already: at the news of its death others get them.
+        """
+        send = node.send_runtest_some
+
+        def send_unless_dead(indices: Sequence[int]) -> None:
+            with suppress(OSError):
+                send(indices)
+
+        node.send_runtest_some = send_unless_dead
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -74,7 +99,10 @@ class TimeLimits:
         """Note a test's limit, in place of pytest-timeout's own alarm."""
         if not hasattr(signal, "SIGALRM"):
             return None
-        self._item, self._limit = item, settings.timeout
+        self._item = item
+        backend = backend_of(item)
+        self._haste = HASTE if backend and len(self._hung[backend]) >= HASTE_AFTER else 1.0
+        self._limit = settings.timeout * self._haste
         self._deadline = time.monotonic() + self._limit
         signal.signal(signal.SIGALRM, self._ring)
         return True
@@ -85,9 +113,7 @@ class TimeLimits:
 
     def pytest_enter_pdb(self) -> None:
         """Leave whoever looks for a fault all the time there is."""
-        self._part = ""
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        faulthandler.cancel_dump_traceback_later()
+        self._disarm()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self) -> Generator[None, Any, Any]:
@@ -113,42 +139,50 @@ class TimeLimits:
         """Do not count what several tests share, as the broker, into the time of the first."""
         if fixturedef.scope == "function" or not self._part:
             return (yield)
-        begun = time.monotonic()
-        part, self._part = self._part, ""
+        begun, part = time.monotonic(), self._part
+        self._disarm()
         try:
             return (yield)
         finally:
             self._deadline += time.monotonic() - begun
-            self._part = part
+            self._arm(part)
 
     def _timed(self, part: str) -> Generator[None, Any, Any]:
         if not self._limit:
             return (yield)
-        left = max(self._deadline - time.monotonic(), 0.001)
-        faulthandler.dump_traceback_later(
-            left + self._limit * LAST_RESORT, exit=True, file=self._stderr
-        )
-        self._part = part
-        signal.setitimer(signal.ITIMER_REAL, left, self._limit * ENDING)
+        left = self._deadline - time.monotonic()
+        self._arm(part)
         try:
             return (yield)
+        except BaseException:
+            used = left - (self._deadline - time.monotonic())  # without what is shared
+            if self._item and used > self._limit * HASTE:
+                self._hung[backend_of(self._item)].add(self._item.nodeid)
+            raise
         finally:
-            self._part = ""
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            faulthandler.cancel_dump_traceback_later()
+            self._disarm()
+
+    def _arm(self, part: str) -> None:
+        left = max(self._deadline - time.monotonic(), 0.001)
+        end = left + self._limit * LAST_RESORT
+        faulthandler.dump_traceback_later(end, exit=True, file=self._stderr)
+        self._part = part
+        signal.setitimer(signal.ITIMER_REAL, left, self._limit * ENDING)
+
+    def _disarm(self) -> None:
+        self._part = ""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()
 
     def _ring(self, *_: object) -> None:
         __tracebackhide__ = True
         if not self._part:
             return
-        left = self._deadline - time.monotonic()
-        if left > 0:  # what is shared took some time
-            signal.setitimer(signal.ITIMER_REAL, left, self._limit * ENDING)
-            return
         assert self._item is not None
         if not any(title == THREADS for _, title, _ in self._item._report_sections):
             self._item.add_report_section(PARTS[self._part], THREADS, stacks())
-        raise Overrun(self._part, self._limit * (ENDING if self._part == "tear-down" else 1))
+        seconds = self._limit * (ENDING if self._part == "tear-down" else 1)
+        raise Overrun(self._part, seconds, self._haste)
 
     # -- the end ------------------------------------------------------------------------------------
 
