@@ -33,10 +33,10 @@ LAST_RESORT = 1.0
 """So many times the limit later, a test that no exception gets out of ends its process. `-n` starts another."""
 
 HASTE_AFTER = 3
-"""After so many hangs the other tests on that implementation get less time: else a run would take hours."""
+"""After so many tests that hung, the others on that implementation get less time: else a run takes hours."""
 
 HASTE = 1 / 4
-"""That part of their limits. What fails, and has taken longer than this part, counts as a hang."""
+"""That part of their limits."""
 
 GRACE = 1.0
 """Seconds that threads have to end by themselves once all tests have run."""
@@ -150,15 +150,9 @@ class TimeLimits:
     def _timed(self, part: str) -> Generator[None, Any, Any]:
         if not self._limit:
             return (yield)
-        left = self._deadline - time.monotonic()
         self._arm(part)
         try:
             return (yield)
-        except BaseException:
-            used = left - (self._deadline - time.monotonic())  # without what is shared
-            if self._item and used > self._limit * HASTE:
-                self._hung[backend_of(self._item)].add(self._item.nodeid)
-            raise
         finally:
             self._disarm()
 
@@ -179,6 +173,7 @@ class TimeLimits:
         if not self._part:
             return
         assert self._item is not None
+        self._hung[backend_of(self._item)].add(self._item.nodeid)
         if not any(title == THREADS for _, title, _ in self._item._report_sections):
             self._item.add_report_section(PARTS[self._part], THREADS, stacks())
         seconds = self._limit * (ENDING if self._part == "tear-down" else 1)
