@@ -34,7 +34,7 @@ test-oldest: setup ## run the suite on the oldest pika, kombu and Celery that py
 	.venv/oldest/bin/python -m pip install --quiet --constraint .venv/oldest/constraints.txt --editable '.[dev]'
 	.venv/oldest/bin/python -m tests.versions $(PARALLEL) $(ARGS)
 
-conformance: setup ## run the conformance suite and write its table into README.md
+conformance: setup ## run the conformance suite and write what became of it into docs/contract.md
 	$(PY) -m pytest $(PARALLEL) tests --conformance-json docs/conformance.json
 	$(PY) -m tests.conformance_report
 
@@ -67,8 +67,9 @@ publish: setup pictures ## the same on a quiet machine, and publish: tables, pic
 soak: setup ## the long tests, which `make test` leaves out
 	$(PY) -m pytest -m soak --timeout=3600 --capture=no $(ARGS)
 
-report: pictures ## make tables, pictures and page anew from saved data, and the excerpts in the documents
+report: pictures ## make tables, pictures and pages anew from saved data, and the excerpts in the documents
 	$(PY) -m benchmarks.report $(ARGS)
+	$(PY) -m tests.conformance_report
 	$(PY) -m tests.documents
 
 constraints: venv ## write constraints.txt anew: the newest versions that pyproject.toml allows

@@ -18,14 +18,14 @@ class RpcConnectionLost(RpcError, ConnectionError):
 
 
 class RpcAccessRefused(RpcError, PermissionError):
-    """The broker refused this client: user, password, permission, certificate, or a queue declared otherwise.
+    """C20, C23: the user, password, permission or certificate is refused, or the queue is of another kind.
 
     Trying again does not help until somebody changes something, so nothing is retried.
     """
 
 
 class RpcClosed(RpcError):
-    """C8: the client was closed before the call was answered, or before it was made."""
+    """C8: the client was closed before the call was answered or made; or it was made before a fork()."""
 
 
 class InvalidRequest(RpcError, ValueError):
@@ -33,7 +33,7 @@ class InvalidRequest(RpcError, ValueError):
 
 
 class RemoteError(RpcError):
-    """C10: the function raised. Carries names only: no class is looked up by a name that came off the wire."""
+    """C10: the function raised, or returned what cannot be sent. Carries its type's name and message, no class."""
 
     def __init__(self, exception_type: str, message: str) -> None:
         super().__init__(exception_type, message)

@@ -1,4 +1,4 @@
-"""The wire format that raw_pika and kombu_impl share with RabbitMQ's tutorial six, in bytes and properties.
+"""Wire: what raw_pika and kombu_impl share with RabbitMQ's tutorial six, in bytes and properties.
 
 request   body `30`, `reply_to`, `correlation_id`, `expiration` (milliseconds left, as text)
 reply     body `832040`, the request's `correlation_id`

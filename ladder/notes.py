@@ -32,6 +32,19 @@ SEEN = {
 CELERY = ("ladder.first.celery", "ladder.first.celery_settings", "ladder.first.bare_celery")
 
 OWN = {
+    **{
+        ("ladder.step0", clause): said
+        for clause, said in {
+            "C11": "A server that dies loses no call; but a request that kills servers comes back for ever.",
+            "C13": "A reply of another call is ignored; one that is no number raises a ValueError in the caller. "
+            "Nothing is counted.",
+            "C14": "It does acknowledge after the reply; what else these tests do, it does not survive.",
+            "C15": "Its prefetch is 1, which is fair; --prefetch and --concurrency are not heeded.",
+            "C20": "Only integers are read; but a refusal reaches the caller as pika's own error.",
+            "C23": "Its queue is not durable, so it is gone when the broker restarts.",
+            "Wire": "The messages are these; but it replies with no errors, and its queue is not durable.",
+        }.items()
+    },
     ("ladder.step2", "C3"): "The client is for one thread: whoever waits reads for all.",
     (
         "ladder.step8",

@@ -1,4 +1,4 @@
-"""The command lines of every `rpc_client` and `rpc_server` module: arguments, output, exit codes."""
+"""Names: the command lines of every `rpc_client` and `rpc_server` module: arguments, output, exit codes."""
 
 import argparse
 import logging
