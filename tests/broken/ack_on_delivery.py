@@ -13,7 +13,7 @@ __path__ = _base.PARTS
 
 BREAKS = {"C11", "C14"}
 ALSO = {"C12", "C15", "C17"}
-CAUGHT_BY = {"test_request_is_held_until_it_is_answered"}
+CAUGHT_BY = {"test_request_is_held_until_it_is_answered", "test_server_killed_while_computing"}
 
 
 class Hasty(_base.ServerLink):
