@@ -37,6 +37,11 @@ def times(ratio: Ratio) -> str:
     return f"{why} (above 1 in {ratio.above} of {ratio.passes})"
 
 
+def briefly(ratio: Ratio) -> str:
+    """Write a ratio alone, if there is one to state."""
+    return factor(ratio.quartiles[1]) if ratio.differs else "no clear difference"
+
+
 def microseconds(seconds: float) -> str:
     """Write processor time: `210 µs`."""
     return f"{seconds * 1e6:,.0f} µs"

@@ -14,6 +14,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import front_page
+from benchmarks.front_page import between
 from benchmarks.results import (
     CALL,
     IN_FLIGHT,
@@ -24,7 +26,7 @@ from benchmarks.results import (
     publish,
     published,
 )
-from benchmarks.tables import INVALID, Answer, answers, budget, summary, versions
+from benchmarks.tables import INVALID, Answer, answers, budget, headline, summary, versions
 from harness.program import PROJECT_ROOT
 
 DRAFT = PROJECT_ROOT / "out" / "benchmark.json"
@@ -84,7 +86,7 @@ def files(runs: list[Run]) -> dict[Path, str]:
     found = {PICTURES / name: text for name, text in drawn.items()}
     found[PAGE] = page(run, drawn, runs)
     found[RESULTS_PAGE] = results_page(run, runs)
-    readme = between((PROJECT_ROOT / README).read_text(), "picture", picture_link(run, CALL))
+    readme = front_page.filled((PROJECT_ROOT / README).read_text(), run)
     found[README] = between(readme, "results", readme_section(run))
     numbers = (PROJECT_ROOT / NUMBERS_PAGE).read_text()
     found[NUMBERS_PAGE] = between(
@@ -122,20 +124,6 @@ def check(runs: list[Run]) -> int:
     return stale
 
 
-def between(text: str, marker: str, content: str) -> str:
-    """Return a text with what is between two markers replaced.
-
-    Raises:
-        ValueError: it has no such markers.
-    """
-    begin, end = f"<!-- {marker}:begin -->", f"<!-- {marker}:end -->"
-    before, found, rest = text.partition(begin)
-    _, found_end, after = rest.partition(end)
-    if not found or not found_end:
-        raise ValueError(f"no {begin} ... {end}")
-    return f"{before}{begin}\n{content}\n{end}{after}"
-
-
 def picture_link(run: Run, question: str, folder: str = "docs/") -> str:
     """Return a picture in Markdown, if there is one and the run has data for it."""
     name = PICTURE_OF.get(question)
@@ -144,14 +132,12 @@ def picture_link(run: Run, question: str, folder: str = "docs/") -> str:
 
 def readme_section(run: Run) -> str:
     """Return the short answer as Markdown."""
-    short = summary(run)
-    parts = [markdown_table(short), short.about]
-    parts += [picture_link(run, question) for question in (IN_FLIGHT, SCALE)]
-    parts.append(
-        f"{run.caption}\n\n[All results](docs/results.md), a table for each question; also as "
+    short = headline(run)
+    return (
+        f"{markdown_table(short)}\n\n{short.about} {run.brief_caption} "
+        "[All results](docs/results.md) have the ranges, and a table or picture for each question; also as "
         "[one page](docs/report.html) that needs no network."
     )
-    return "\n\n".join(filter(None, parts))
 
 
 WITHIN = (

@@ -118,24 +118,44 @@ class Run:
     def caption(self) -> str:
         """What was measured, on what, when: for under every table and picture."""
         machine = self.machine
-        libraries = machine.get("libraries", {})
-        shown = ("pika", "kombu", "celery", "aio-pika", "faststream")
         commit = self.data.get("commit_info", {})
+        disturbed = ", so other programs ran beside it" if self._disturbed else ""
         revision = str(commit.get("id", ""))[:8] + " with changes" * bool(commit.get("dirty"))
-        load = machine.get("load_before")
-        disturbed = ", so other programs ran beside it" if refusal(load) else ""
-        parts = [
+        return self._caption(
             f"{machine.get('cpus', '?')} cores of {machine.get('cpu', 'an unknown processor')}",
             f"RabbitMQ {machine.get('rabbitmq')}, Erlang {machine.get('erlang')}",
             f"Python {machine.get('python')}",
-            ", ".join(f"{name} {libraries[name]}" for name in shown if name in libraries),
+            self._libraries,
             "one broker node, classic queues and prefetch 1 unless it says otherwise",
-            f"load average before the run {load}{disturbed}",
+            f"load average before the run {machine.get('load_before')}{disturbed}",
             f"commit {revision}" if revision else "",
-            self.date,
-        ]
+        )
+
+    @property
+    def brief_caption(self) -> str:
+        """The same for the README: what a reader compares with a machine of their own."""
+        machine = self.machine
+        return self._caption(
+            f"{machine.get('cpus', '?')} cores",
+            f"RabbitMQ {machine.get('rabbitmq')}",
+            f"Python {machine.get('python')}",
+            self._libraries,
+            "other programs ran beside it" if self._disturbed else "",
+        )
+
+    def _caption(self, *parts: str) -> str:
         effort = "" if self.data.get("effort") == "full" else "Quick and rough. "
-        return effort + "; ".join(part for part in parts if part) + "."
+        return effort + "; ".join(filter(None, [*parts, self.date])) + "."
+
+    @property
+    def _libraries(self) -> str:
+        libraries = self.machine.get("libraries", {})
+        shown = ("pika", "kombu", "celery", "aio-pika", "faststream")
+        return ", ".join(f"{name} {libraries[name]}" for name in shown if name in libraries)
+
+    @property
+    def _disturbed(self) -> bool:
+        return refusal(self.machine.get("load_before")) is not None
 
 
 def refusal(load: float | None) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.formatting import (
     MISSING,
+    briefly,
     megabytes,
     microseconds,
     milliseconds,
@@ -91,6 +92,7 @@ def compared(
     find: Find,
     base: Callable[[str], Entry | None],
     over: Callable[[Entry, Entry], Ratio] = Entry.over,
+    write: Callable[[Ratio], str] = times,
 ) -> Column:
     """Return a column that compares a program with what `base` finds for it; 1 beside itself."""
 
@@ -98,7 +100,7 @@ def compared(
         mine, other = find(program), base(program)
         if mine is None or other is None:
             return MISSING
-        return "1" if mine == other else times(over(mine, other))
+        return "1" if mine == other else write(over(mine, other))
 
     return heading, cell
 
@@ -156,6 +158,28 @@ def summary(run: Run) -> Answer:
         ],
         heading="The short answer",
     )
+
+
+def headline(run: Run) -> Answer:
+    """The same for the README: without the bare layers, and with ratios alone."""
+    one, many = found(run, CALL), found(run, IN_FLIGHT, window=100, prefetch=20)
+    over = Entry.rate_over
+    short = answer(
+        run,
+        CALL,
+        "Medians; a ratio is given where the runs agree on it. The protocol baseline is the same two messages as "
+        "bytes that were prepared beforehand, with no library: no client can be faster with this broker. "
+        "Tutorial, example, first steps and the like: the library as its own documentation begins.",
+        [
+            figure("one call", one, lambda e: milliseconds(e.time)),
+            compared(f"x {BASE}", one, lambda _: one(BASE), write=briefly),
+            figure("calls/s, 100 at once", many, lambda e: rate(e.rate)),
+            compared(f"x {BASE}'s rate", many, lambda _: many(BASE), over, briefly),
+        ],
+    )
+    bare = {title(program) for program in BARE.values()}
+    short.lines = [line for line in short.lines if line[0] not in bare]
+    return short
 
 
 def call(run: Run) -> Answer:

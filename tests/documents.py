@@ -1,6 +1,7 @@
 """README and docs/ as data: their blocks, links and generated parts.
 
-`python -m tests.documents` updates the generated parts: excerpts of the source, and counts of its lines.
+`python -m tests.documents` updates the generated parts: excerpts of the source, counts of its lines, the
+README's first table.
 `tests/test_docs.py` checks that they are current, and runs what the pages show.
 
 | in a page | what it means |
@@ -13,6 +14,8 @@
 | `<!-- source: FILE NAME ... -->` | one or more; the `python` block after them is those definitions |
 | `NAME [FIRST .. LAST; LINE]` | of that definition only the signature, and these lines; see `selection` |
 | `<!-- lines:begin -->`, `<!-- lines:end -->` | between them, a table of files and their lines |
+| a line of `make compare`'s table | its last figure is the package's lines of code |
+| `<!-- choice:begin -->` | the README's first table, from `benchmarks/front_page.py` |
 """
 
 import ast
@@ -23,7 +26,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.compare import lines_of_code
+from benchmarks import front_page
+from benchmarks.lines import lines_of_code
+from benchmarks.results import published
 from contract.implementations import IMPLEMENTATIONS
 from harness.program import PROJECT_ROOT
 
@@ -31,6 +36,7 @@ FENCE = re.compile(r"^( *)```(\w*) ?(.*)$")
 SOURCE = re.compile(r"^<!-- source: (\S+) (.+) -->$")
 PART = re.compile(r"([\w.]+)(?: \[([^\]]+)\])?(?: |$)")  # a name, and which of its lines
 HEADING = re.compile(r"^#+ (.*)$")
+COMPARED = re.compile(r"^(  (\w+_(?:pika|impl)) .* )\d+$", re.MULTILINE)
 LINES = re.compile(r"(<!-- lines:begin -->\n).*?(<!-- lines:end -->)", re.DOTALL)
 
 
@@ -218,7 +224,7 @@ def names_of(node: ast.AST) -> list[str]:
 
 
 def line_table() -> str:
-    """Return the table of files: lines in all, and lines of code."""
+    """Return the table of files, for a page in docs/: lines in all, and lines of code."""
     rows = ["| | files and their lines | lines of code |", "| --- | --- | ---: |"]
     for package in (*IMPLEMENTATIONS, "kombu_common", "rpc_core", "contract"):
         found = (PROJECT_ROOT / package).glob("*.py")
@@ -228,7 +234,7 @@ def line_table() -> str:
         )
         files = [path for path in files if path.name != "__init__.py"]
         counted = [
-            f"[{path.name}]({package}/{path.name}) {len(path.read_text().splitlines())}"
+            f"[{path.name}](../{package}/{path.name}) {len(path.read_text().splitlines())}"
             for path in files
         ]
         rows.append(f"| `{package}/` | {', '.join(counted)} | {lines_of_code(package)} |")
@@ -238,6 +244,9 @@ def line_table() -> str:
 def generate(text: str) -> str:
     """Return a page with its generated parts as they should be."""
     text = LINES.sub(lambda found: found[1] + line_table() + found[2], text)
+    text = COMPARED.sub(lambda found: found[1] + str(lines_of_code(found[2])), text)
+    if "<!-- choice:begin -->" in text:
+        text = front_page.filled(text, published()[0])
     lines = text.splitlines(keepends=True)
     written: list[str] = []
     source = ""

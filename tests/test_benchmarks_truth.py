@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from benchmarks import report
-from benchmarks.compare import code_lines
 from benchmarks.formatting import NO_DIFFERENCE, factor, milliseconds, rate, times
+from benchmarks.lines import code_lines
 from benchmarks.measure import (
     Invalid,
     Measured,
@@ -309,7 +309,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(report, "PROJECT_ROOT", tmp_path)
     (tmp_path / "docs").mkdir()
     (tmp_path / report.NUMBERS_PAGE).write_text("<!-- budget:begin -->\n<!-- budget:end -->\n")
-    markers = [f"<!-- {n}:{w} -->" for n in ("picture", "results") for w in ("begin", "end")]
+    markers = [
+        f"<!-- {n}:{w} -->" for n in ("choice", "contract", "results") for w in ("begin", "end")
+    ]
     (tmp_path / report.README).write_text("\n".join(["before", *markers, "after"]))
     return tmp_path
 

@@ -1,12 +1,14 @@
 """README and docs/: what they show is run, what they quote is current, what they link to is there."""
 
 import ast
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -236,6 +238,19 @@ def defines(text: str, name: str) -> bool:
             continue
         return True
     return False
+
+
+def test_figures_of_the_readme() -> None:
+    """What the README says beside its generated parts is so: versions, tests that fail, an hour."""
+    text = (PROJECT_ROOT / "README.md").read_text()
+    project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())["project"]
+    assert re.findall(r"python3 \((\S+) or newer\)", text) == [project["requires-python"][2:]]
+    record = json.loads((PROJECT_ROOT / "docs" / "conformance.json").read_text())
+    runs = [run for clause in record["clauses"].values() for run in clause["outcomes"].values()]
+    expected = sum(sum(run["expected"].values()) for run in runs)
+    assert re.findall(r"(\d+) xfailed", text) == [str(expected)]
+    plan = text.partition("## An hour's reading")[2].partition("\n## ")[0]
+    assert sum(map(int, re.findall(r"^\| (\d+) \|", plan, re.MULTILINE))) == 60
 
 
 # -- the check itself ------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.compare import lines_of_code
+from benchmarks.lines import lines_of_code
 from contract.clauses import CLAUSES
 from contract.implementations import check_implementation
 from harness.program import PROJECT_ROOT
