@@ -17,7 +17,7 @@ for each in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"
 endef
 export OLDEST
 
-.PHONY: help compare test test-oldest conformance ladder check mutants bench publish soak report constraints clean venv setup pictures
+.PHONY: help compare test test-suite test-oldest conformance ladder check mutants bench publish soak report constraints clean venv setup pictures
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test-oldest: setup ## run the suite on the oldest pika, kombu and Celery that py
 	$(PY) -c "$$OLDEST" > .venv/oldest/constraints.txt
 	.venv/oldest/bin/python -m pip install --quiet --constraint .venv/oldest/constraints.txt --editable '.[dev]'
 	.venv/oldest/bin/python -m tests.versions $(PARALLEL) $(ARGS)
+
+test-suite: setup ## test the suite itself: does it catch all that is broken, does it survive what hangs? five minutes
+	$(PY) -m pytest -n 4 -m suite tests $(ARGS)
 
 conformance: setup ## run the conformance suite and write what became of it into docs/contract.md
 	$(PY) -m pytest $(PARALLEL) tests --conformance-json docs/conformance.json

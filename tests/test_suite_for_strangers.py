@@ -34,6 +34,7 @@ def package(folder: Path, name: str, client: str = CLIENT, begin: str = "") -> s
     return name
 
 
+@pytest.mark.suite
 @pytest.mark.parametrize("found_by", ["folder", "PYTHONPATH"])
 def test_package_is_found(tmp_path: Path, url: str, found_by: str) -> None:
     """A package is found in the caller's folder and by PYTHONPATH, in servers and programs too."""
@@ -49,6 +50,7 @@ def test_package_is_found(tmp_path: Path, url: str, found_by: str) -> None:
     assert " 3 passed" in output
 
 
+@pytest.mark.suite
 def test_clause() -> None:
     """`--clause` chooses the tests that name one of these clauses, alone or among others."""
     code, output = run_pytest(
@@ -84,6 +86,7 @@ def test_package_that_cannot_be_imported(tmp_path: Path) -> None:
     assert "No module named 'not_installed_here'" in output
 
 
+@pytest.mark.suite
 def test_summary(url: str) -> None:
     """A run ends with a line for each clause, and one for each reason why tests were skipped."""
     tests = (
@@ -114,6 +117,7 @@ def test_client_that_cannot_be_built(tmp_path: Path, url: str) -> None:
     assert f" {test} - Names: Unusable: no client FibonacciRpcClient(" in output
 
 
+@pytest.mark.suite
 def test_warnings_of_a_stranger(tmp_path: Path, url: str) -> None:
     """What a library warns of, or leaves to the garbage collector, breaks no clause and fails no test."""
     name = package(tmp_path, "warns", WARNS)

@@ -61,6 +61,7 @@ def assert_told(output: str, case: Case) -> None:
         assert re.search(f"^seen:     {seen}", output, re.MULTILINE), name
 
 
+@pytest.mark.suite
 @pytest.mark.parametrize(
     ("workers", "cases", "limit"),
     [(0, HANGING[1:3], 3), (1, HANGING, 3), (1, KILLING, 2)],
@@ -93,6 +94,7 @@ def test_told_once(url: str) -> None:
     assert re.search(r"^=+ 4 failed in", output, re.MULTILINE)
 
 
+@pytest.mark.suite
 def test_server_that_never_gets_ready(url: str) -> None:
     """After three servers that did not get ready, and none that did, no other is started."""
     name, seen = "dies_at_start", "Unusable: no ready line from the server: ended without"
@@ -115,6 +117,7 @@ def test_worker_that_dies_when_it_is_sent_tests(pytestconfig: pytest.Config) -> 
     worker.send_runtest_some([1])
 
 
+@pytest.mark.suite
 @pytest.mark.parametrize(
     "test", [EXACT, pytest.param(CLIENT, marks=pytest.mark.exhaustive)], ids=["client", "program"]
 )

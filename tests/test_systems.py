@@ -39,8 +39,8 @@ def test_server_without_unix(backend: str, serve: Serve, client: RpcClient, tmp_
         server = serve(function="signals:stop_later", heartbeat=600, env=env)
     except RuntimeError as error:
         said = str(error).rpartition("--- its output:\n")[2]
-        assert "on Windows" in said
-        assert said.count("\n") == 1
+        assert "on Windows" in said.splitlines()[0]
+        assert "Traceback" not in said
         return
     assert client.call(10, timeout=30) == 10
     gate.touch()
