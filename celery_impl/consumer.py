@@ -69,7 +69,9 @@ class RpcConsumer(Consumer):
             log.debug("<- request %s: %.100r", id_, message.body)
             self._backoff.on_request()
             try:
-                self._held[message] = rewrite(message, decode_request(message))
+                self._held[message] = rewrite(
+                    message, decode_request(message, self._options.service)
+                )
             except Exception as error:  # whatever a message does, it must not end the worker
                 self.on_decode_error(message, error)
             else:

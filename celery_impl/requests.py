@@ -14,8 +14,7 @@ from kombu import Message
 
 from celery_impl.app import TASK
 from contract.errors import InvalidRequest
-from contract.fibonacci import check_n
-from contract.limits import MAX_BODY
+from contract.service import FIBONACCI, Service
 from contract.wire import CONTENT_TYPE, is_json
 from kombu_common.hardening import body_of
 
@@ -49,7 +48,7 @@ class Job:
         return not self.is_lost and time.monotonic() < self.deadline
 
 
-def decode_request(message: Message) -> int:
+def decode_request(message: Message, service: Service = FIBONACCI) -> Any:
     """Return the n that a task message asks for (C9).
 
     Raises:
@@ -62,8 +61,8 @@ def decode_request(message: Message) -> int:
         )
     if getattr(message, "compression", None):
         raise InvalidRequest("body must not be compressed")
-    if len(body) > MAX_BODY:
-        raise InvalidRequest(f"body must be at most {MAX_BODY} bytes, and has {len(body)}")
+    if len(body) > service.max_body:
+        raise InvalidRequest(f"body must be at most {service.max_body} bytes, and has {len(body)}")
     if headers.get("task") != TASK or not isinstance(headers.get("id"), str):
         raise InvalidRequest(f"headers must be of a call of the task {TASK!r}, with an id")
     try:
@@ -76,11 +75,11 @@ def decode_request(message: Message) -> int:
                 value = headers.get(name) or embed.get(name)
                 if any(value) if isinstance(value, list) else value:
                     raise InvalidRequest(f"{text} is not offered here, only the call itself")
-            return check_n(n)
+            return service.check_request(n)
     raise InvalidRequest("body must be [[n], {}, {...}]: one argument, n")
 
 
-def rewrite(message: Message, n: int) -> Job:
+def rewrite(message: Message, n: Any) -> Job:
     """Leave of the message n, and nothing else that Celery would obey; return its job."""
     headers: dict[str, Any] = message.headers
     expiration = message.properties.get("expiration")

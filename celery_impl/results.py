@@ -17,6 +17,7 @@ from kombu.message import Message
 from kombu.transport.base import StdChannel
 
 from contract.errors import InvalidRequest, MalformedReply, RemoteError, RpcError
+from contract.service import FIBONACCI, Service
 from contract.wire import message_of
 from rpc_core.pending import PendingCalls
 
@@ -50,7 +51,7 @@ class ResultConsumer(rpc.ResultConsumer):  # type: ignore[name-defined,misc]
         correlation_id = message.properties.get("correlation_id")
         log.debug("<- reply %s: %.100r", correlation_id, meta)
         try:
-            outcome = decode_result(meta)
+            outcome = decode_result(meta, self._pending_calls.service)
         except MalformedReply as error:
             self.on_decode_error(message, error)
         else:
@@ -101,7 +102,7 @@ def encode_error(error: BaseException) -> dict[str, str]:
     return {"exc_type": type(error).__name__, "exc_message": message_of(error)}
 
 
-def decode_result(meta: Any) -> int | RpcError | None:
+def decode_result(meta: Any, service: Service = FIBONACCI) -> Any | RpcError | None:
     """Return a reply's result, or the error that it carries; no class is looked up for it (C10).
 
     None if it carries neither, but says that the task has started, or will be tried again.
@@ -110,10 +111,11 @@ def decode_result(meta: Any) -> int | RpcError | None:
         MalformedReply: it is nothing of this (C13).
     """
     match meta:
-        case {"status": states.SUCCESS, "result": int(result)} if type(result) is int:
-            return result
-        case {"status": states.SUCCESS, "result": result}:  # of a worker that is not ours (C10)
-            return RemoteError("TypeError", f"the task returned {type(result).__name__}, not int")
+        case {"status": states.SUCCESS, "result": result}:
+            try:
+                return service.check_result(result)
+            except Exception as error:  # of a worker that is not ours (C10)
+                return RemoteError(type(error).__name__, message_of(error))
         case {"status": str(status)} if status in states.UNREADY_STATES:
             return None
         case {

@@ -80,7 +80,7 @@ class CeleryLink(Connection):
         self.count_consumers_of(self._request_queue, self._pending)
 
 
-class FibonacciRpcClient(BaseClient):
+class FibonacciRpcClient(BaseClient[int, int]):
     """The contract's `RpcClient` on Celery."""
 
     link = CeleryLink

@@ -42,7 +42,7 @@ class FibonacciRpcServer:
             allow_connections(self._app, options.urls)
         # expected errors, which are the caller's to log; of others Celery logs the traceback
         self._app.task(name=TASK, bind=True, shared=False, throws=(InvalidRequest, RemoteError))(
-            task_body(options.function)
+            task_body(options)
         )
 
     def run(self) -> int:
@@ -78,15 +78,15 @@ def obstacle() -> str | None:
     return None
 
 
-def task_body(function: Callable[[int], int]) -> Callable[[Any, int], int]:
+def task_body(options: ServerOptions) -> Callable[[Any, Any], Any]:
     """Return the function as Celery shall run it, in a thread of the pool."""
 
-    def fibonacci(task: Any, n: int) -> int:
+    def fibonacci(task: Any, n: Any) -> Any:
         if not task.request.job.is_wanted:  # C5: Celery acknowledges, and does not reply
             raise Ignore
         try:
-            result = function(n)
-            encode_result(result)  # whether it can be sent (C10)
+            result = options.function(n)
+            encode_result(result, options.service)  # whether it can be sent (C10)
         except InvalidRequest:
             raise
         except BaseException as error:  # SystemExit too: a function must not end its server

@@ -12,11 +12,12 @@ when it is told nothing; both are accepted, and the body decides.
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from contract.errors import InvalidRequest, MalformedReply, RemoteError, RpcError
-from contract.fibonacci import check_n
-from contract.limits import MAX_BODY, MAX_ERROR_TEXT
+from contract.limits import MAX_ERROR_TEXT
+from contract.service import FIBONACCI, Service
 
 CONTENT_TYPE = "application/json"
 # Go's programs, PHP's extension and aio-pika set the first; Ruby's bunny and Perl's AnyEvent::RabbitMQ the second
@@ -47,47 +48,53 @@ def encode_request(n: object) -> bytes:
         raise InvalidRequest(f"not JSON: {error}") from None
 
 
-def decode_request(body: bytes, content_type: str | None) -> int:
+def decode_request(body: bytes, content_type: str | None, service: Service = FIBONACCI) -> Any:
     """Return the n that a request asks for (C9).
 
     Raises:
-        InvalidRequest: the request is not one integer within the limits, written as JSON.
+        InvalidRequest: the request is not what the service takes (one integer within the limits), as JSON.
     """
     if not may_be_json(content_type):
         raise InvalidRequest(f"content type must be {CONTENT_TYPE}, not {content_type!r:.100}")
-    if len(body) > MAX_BODY:
-        raise InvalidRequest(f"body must be at most {MAX_BODY} bytes, and has {len(body)}")
+    if len(body) > service.max_body:
+        raise InvalidRequest(f"body must be at most {service.max_body} bytes, and has {len(body)}")
     try:
         n = json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"body is not JSON: {error}") from None
-    return check_n(n)
+    return service.check_request(n)
 
 
-def handle_request(function: Callable[[int], int], body: bytes, content_type: str | None) -> Reply:
+def handle_request(
+    function: Callable[[Any], Any],
+    body: bytes,
+    content_type: str | None,
+    service: Service = FIBONACCI,
+) -> Reply:
     """Compute one request and return what to reply (C9, C10). Never raises, whatever the function does."""
     try:
-        n = decode_request(body, content_type)
-    except InvalidRequest as error:
-        log.warning("invalid request: %s", error)
-        return error_reply(error)
+        n = decode_request(body, content_type, service)
+    except Exception as error:  # a service's own check may raise anything
+        invalid = InvalidRequest(message_of(error))
+        log.warning("invalid request: %s", invalid)
+        return error_reply(invalid)
     try:
-        return Reply(encode_result(function(n)))
+        return Reply(encode_result(function(n), service))
     except BaseException as error:  # SystemExit too: a function must not be able to end its server
         log.exception("the function raised")
         return error_reply(error)
 
 
-def encode_result(result: object) -> bytes:
+def encode_result(result: object, service: Service = FIBONACCI) -> bytes:
     """Return the function's result as a reply's body.
 
     Raises:
-        TypeError: it is not an integer.
+        TypeError: it is not what the service returns (an integer).
         ValueError: it has more digits than Python turns into text (4,300).
     """
-    if type(result) is not int:
-        raise TypeError(f"the function returned {type(result).__name__}, not int")
-    return str(result).encode()
+    service.check_result(result)
+    # the same text for an integer, and sooner
+    return (str(result) if type(result) is int else STRICT_JSON.encode(result)).encode()
 
 
 def error_reply(error: BaseException) -> Reply:
@@ -111,7 +118,9 @@ def message_of(error: BaseException) -> str:
         return "(its message cannot be shown)"
 
 
-def decode_reply(body: bytes, content_type: str | None, type_: str | None) -> int | RpcError:
+def decode_reply(
+    body: bytes, content_type: str | None, type_: str | None, service: Service = FIBONACCI
+) -> Any | RpcError:
     """Return a reply's result, or the error that it carries.
 
     Raises:
@@ -122,8 +131,9 @@ def decode_reply(body: bytes, content_type: str | None, type_: str | None) -> in
     except (ValueError, RecursionError):
         content = None
     match type_, content:
-        case ((None | ""), int()) if type(content) is int:
-            return content
+        case ((None | ""), _) if content is not None:
+            with suppress(Exception):  # a service's own check may raise anything
+                return service.check_result(content)
         case "error", {"error": "InvalidRequest", "message": str(message)}:
             return InvalidRequest(message)
         case "error", {"error": str(name), "message": str(message)}:

@@ -82,7 +82,7 @@ class KombuLink(Connection):
         self.count_consumers_of(self._request_queue, self._pending)
 
 
-class FibonacciRpcClient(BaseClient):
+class FibonacciRpcClient(BaseClient[int, int]):
     """The contract's `RpcClient` on kombu."""
 
     link = KombuLink

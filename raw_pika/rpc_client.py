@@ -92,7 +92,7 @@ class PikaLink(Connection):
         )
 
 
-class FibonacciRpcClient(BaseClient):
+class FibonacciRpcClient(BaseClient[int, int]):
     """The contract's `RpcClient` on raw pika."""
 
     link = PikaLink

@@ -11,11 +11,12 @@ from collections import deque
 from concurrent.futures import Future
 from dataclasses import replace
 from types import TracebackType
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 from contract.client import Stats
 from contract.errors import RpcAccessRefused, RpcClosed, RpcConnectionLost
 from contract.limits import DEFAULT_HEARTBEAT, DEFAULT_TIMEOUT
+from contract.service import FIBONACCI, Service
 from contract.wire import encode_request
 from rpc_core.addresses import broker_urls
 from rpc_core.connecting import Backoff, open_any
@@ -24,6 +25,9 @@ from rpc_core.pending import PendingCall, PendingCalls
 from rpc_core.reading import Reading
 from rpc_core.refusals import Failure
 from rpc_core.request_queue import Arguments, declared_arguments, open_as_it_is
+
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
 
 
 class Link(Protocol):
@@ -75,10 +79,11 @@ class Link(Protocol):
         """Free everything without a word to the broker, which may be silent. Never raises."""
 
 
-class BaseClient:
+class BaseClient(Generic[Asked, Answered]):
     """The contract's `RpcClient`, but for the connection."""
 
     link: ClassVar[type[Link]]  # the layer's
+    service: ClassVar[Service] = FIBONACCI
     log: ClassVar[logging.Logger] = logging.getLogger(__name__)
     pending_calls: ClassVar[type[PendingCalls]] = PendingCalls
 
@@ -105,6 +110,7 @@ class BaseClient:
             request_consumer_count=self._request_consumer_count,
             on_timed_out=self._wake,
             send_again=self._send_again,
+            service=self.service,
         )
         self._backoff = Backoff(self.log, self._urls)
         self._link: Link | None = None  # None while there is no connection
@@ -124,17 +130,18 @@ class BaseClient:
 
     # -- in the caller's thread ---------------------------------------------------------------------
 
-    def call(self, n: int, *, timeout: float | None = None) -> int:
+    def call(self, n: Asked, *, timeout: float | None = None) -> Answered:
         """See `contract.RpcClient.call`."""
         call = self._enter(n, timeout)
         try:
             if not self._reading.use_until_done(call, self._publish, self._read, self._is_waiting):
                 self._leave_to_background(call)
-            return self._pending.wait_for(call.future)
+            answer: Answered = self._pending.wait_for(call.future)
+            return answer
         finally:
             call.future.cancel()  # C7: for a wait that Ctrl-C cut short
 
-    def submit(self, n: int, *, timeout: float | None = None) -> "Future[int]":
+    def submit(self, n: Asked, *, timeout: float | None = None) -> "Future[Answered]":
         """See `contract.RpcClient.submit`."""
         call = self._enter(n, timeout)
         try:
@@ -144,7 +151,7 @@ class BaseClient:
             raise
         return call.future
 
-    def _enter(self, n: int, timeout: float | None) -> PendingCall:
+    def _enter(self, n: Asked, timeout: float | None) -> PendingCall:
         if os.getpid() != self._process:
             raise RpcClosed(
                 "this client was made before a fork() and works in the process that made it; "

@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from contract.client import Stats
 from contract.errors import MalformedReply, RpcClosed, RpcError, RpcServerUnavailable, RpcTimeout
+from contract.service import FIBONACCI, Service
 from contract.wire import decode_reply
 from rpc_core.consumers import ConsumerQuestion, Consumers
 from rpc_core.limits import SCAN_INTERVAL
@@ -50,7 +52,7 @@ class PendingCall:
         self.consumers = Consumers.NOT_ASKED
         self.sent = False
         self.returned = False  # by the broker once, because the request queue was gone
-        self.future: Future[int] = Future()
+        self.future: Future[Any] = Future()
 
     @property
     def remaining(self) -> float:
@@ -78,11 +80,13 @@ class PendingCalls:
         request_consumer_count: Callable[[], None],
         on_timed_out: Callable[[], None],
         send_again: Callable[[PendingCall], None],
+        service: Service = FIBONACCI,
     ) -> None:
         self._question = ConsumerQuestion(fail_fast=fail_fast)
         self._request_consumer_count = request_consumer_count
         self._on_timed_out = on_timed_out
         self._send_again = send_again
+        self.service = service
         self._prefix = f"{uuid.uuid4().hex}."
         self._numbers = itertools.count(1)
         self._given_out = 0
@@ -165,7 +169,7 @@ class PendingCalls:
         """Resolve the call that a reply belongs to; count a reply that belongs to none (C2, C13)."""
         log.debug("<- reply %s: %.100r", id_, body)
         try:
-            outcome = decode_reply(body, content_type, type_)
+            outcome = decode_reply(body, content_type, type_, self.service)
         except MalformedReply as error:
             self.on_malformed_reply(error)
         else:
@@ -176,7 +180,7 @@ class PendingCalls:
         self.count("malformed")
         log.warning("malformed reply: %.200s", error)
 
-    def resolve(self, correlation_id: str | None, outcome: int | RpcError) -> None:
+    def resolve(self, correlation_id: str | None, outcome: Any | RpcError) -> None:
         """End one call with its result or its error, unless it has ended already (C13)."""
         call = self._take(
             correlation_id, "failed" if isinstance(outcome, RpcError) else "succeeded"
@@ -246,7 +250,7 @@ class PendingCalls:
         if self._question.fail_fast:
             self._expire(asking)
 
-    def wait_for(self, future: "Future[int]") -> int:
+    def wait_for(self, future: "Future[Any]") -> Any:
         """Wait until a call has ended, at its deadline at the latest, and return its result or raise its error."""
         if threading.current_thread() is self.deadline_thread:
             self.start()  # in a callback, in the deadline thread: another has to watch meanwhile
@@ -325,7 +329,7 @@ class PendingCalls:
             and 0 < int(number[:20]) <= self._given_out
         )
 
-    def _on_done(self, correlation_id: str, future: "Future[int]") -> None:
+    def _on_done(self, correlation_id: str, future: "Future[Any]") -> None:
         if future.cancelled():
             with self._mutex:
                 call = self._calls.pop(correlation_id, None)
@@ -341,7 +345,7 @@ class PendingCalls:
         return [call for call in self._calls.values() if call.consumers is Consumers.ASKED]
 
 
-def resolve_future(call: PendingCall, outcome: int | RpcError) -> None:
+def resolve_future(call: PendingCall, outcome: Any | RpcError) -> None:
     """Resolve a call's future, unless its owner cancelled it in this very moment."""
     try:
         if not call.future.set_running_or_notify_cancel():

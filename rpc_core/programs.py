@@ -25,6 +25,7 @@ from contract.errors import (
     RpcTimeout,
 )
 from contract.limits import DEFAULT_HEARTBEAT, DEFAULT_TIMEOUT, FAIL_FAST_WITHIN
+from contract.service import FIBONACCI, Service
 from rpc_core.addresses import broker_urls
 from rpc_core.options import check_queue
 from rpc_core.request_queue import (
@@ -61,16 +62,19 @@ class ServerOptions:
 
     urls: list[str]
     queue: str
-    function: Callable[[int], int]
+    function: Callable[[Any], Any]
     concurrency: int
     prefetch: int
     heartbeat: int
     queue_type: str | None  # None: none was asked for
     queue_arguments: Arguments
     verbose: bool
+    service: Service = FIBONACCI
 
 
-def parse_server_options(package: str, argv: list[str] | None = None) -> ServerOptions:
+def parse_server_options(
+    package: str, argv: list[str] | None = None, service: Service = FIBONACCI
+) -> ServerOptions:
     """Read a server's command line. Exits with 2 and one line on standard error if it is wrong."""
     parser = _parser(
         f"{package}.rpc_server",
@@ -113,6 +117,7 @@ def parse_server_options(package: str, argv: list[str] | None = None) -> ServerO
         queue_type=arguments.queue_type,
         queue_arguments=declared_arguments(arguments.queue_type),
         verbose=arguments.verbose,
+        service=service,
     )
 
 
@@ -278,7 +283,7 @@ def print_ready() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def load_function(name: str) -> Callable[[int], int]:
+def load_function(name: str) -> Callable[[Any], Any]:
     """Return the function that `MODULE:ATTR` names.
 
     Raises:

@@ -238,7 +238,9 @@ class BaseServer:
     def _compute(self, request: Request) -> Reply | None:
         if request.expired:
             return None
-        return handle_request(self._options.function, request.body, request.content_type)
+        return handle_request(
+            self._options.function, request.body, request.content_type, self._options.service
+        )
 
     def _reply(self, request: Request, reply: Reply | None) -> None:
         if request not in self._held:

@@ -284,10 +284,10 @@ def test_stock_worker(stock_worker: Callable[..., Program], client: RpcClient) -
         1: RemoteError("ValueError", "boom"),
         2: RemoteError("Odd", "(3, ['x'])"),
         3: RemoteError("WorkerLostError", "signal 9"),
-        5: RemoteError("TypeError", "the task returned str, not int"),
-        6: RemoteError("TypeError", "the task returned NoneType, not int"),
-        7: RemoteError("TypeError", "the task returned bool, not int"),
-        8: RemoteError("TypeError", "the task returned float, not int"),
+        5: RemoteError("TypeError", "the function returned str, not int"),
+        6: RemoteError("TypeError", "the function returned NoneType, not int"),
+        7: RemoteError("TypeError", "the function returned bool, not int"),
+        8: RemoteError("TypeError", "the function returned float, not int"),
     }
     for n in range(10):
         if expected := errors.get(n):

@@ -25,6 +25,7 @@ from contract import (
 )
 from contract.errors import MalformedReply
 from contract.implementations import IMPLEMENTATIONS, check_implementation, client_class, gaps
+from contract.service import Service
 from contract.wire import (
     decode_reply,
     decode_request,
@@ -303,6 +304,35 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(ValueError, match="not a broker address") as caught:
             broker_urls(url)
         assert "u:secret" not in str(caught.value)
+
+
+def check_named(value: object) -> object:
+    """Return an object with a name; fail in a way of its own otherwise."""
+    match value:
+        case {"name": str()}:
+            return value
+    raise LookupError("no name")
+
+
+NAMED = Service(check_named, check_named, max_body=40)
+
+
+def test_another_service() -> None:
+    """C9, C10, C13: other checks than fib's decide alike, whatever they raise."""
+
+    def outcome(function: Callable[[Any], Any], body: bytes) -> object:
+        reply = handle_request(function, body, JSON_TYPE, NAMED)
+        return decode_reply(reply.body, JSON_TYPE, reply.type, NAMED)
+
+    body = encode_request({"name": "x"})
+    assert outcome(lambda value: value, body) == {"name": "x"}
+    for wrong in (b"{}", b"1", encode_request({"name": "x" * 40})):
+        assert isinstance(outcome(lambda value: value, wrong), InvalidRequest)
+    assert str(outcome(lambda value: {}, body)) == "LookupError: no name"
+    assert str(outcome(lambda value: {"name": "x", "id": {1}}, body)).startswith("TypeError: ")
+    for malformed in (b"{}", b"1", b"null", b""):
+        with pytest.raises(MalformedReply):
+            decode_reply(malformed, JSON_TYPE, None, NAMED)
 
 
 @pytest.fixture

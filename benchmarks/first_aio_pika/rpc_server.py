@@ -16,7 +16,8 @@ async def serve(options: ServerOptions) -> None:
     rpc = await RPC.create(channel)
 
     async def fib(*, n: int) -> int:
-        return options.function(n)
+        result: int = options.function(n)
+        return result
 
     arguments = {"x-queue-type": options.queue_type}
     await rpc.register(options.queue, fib, durable=True, arguments=arguments)

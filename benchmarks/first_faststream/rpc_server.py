@@ -16,7 +16,8 @@ def make_app(options: ServerOptions) -> FastStream:
     arguments: Any = {"x-queue-type": options.queue_type}
 
     async def fib(n: int) -> int:
-        return options.function(n)
+        result: int = options.function(n)
+        return result
 
     def print_ready() -> None:
         print(READY_LINE, flush=True)

@@ -18,14 +18,14 @@ BREAKS = {"C9"}
 CAUGHT_BY = {"test_further_arguments"}
 
 
-def decode_some(message: Message) -> int:
+def decode_some(message: Message, *service: Any) -> Any:
     content: Any = None
     try:
         content = json.loads(body_of(message))
         message.body = json.dumps([content[0][:1], {}, {}]).encode()  # type: ignore[assignment]
     except (ValueError, TypeError, LookupError):
         pass
-    return decode_request(message)
+    return decode_request(message, *service)
 
 
 class Server(_celery.Server):
