@@ -33,7 +33,7 @@ def test_what_is_read() -> None:
     assert "stats.sent: requests handed to the broker" in found["contract/client.py"]
     assert "exit code 1 the server answered with an error" in help_of("rpc_client")
     assert any(each.startswith("--prefetch N: How many requests") for each in help_of("rpc_server"))
-    assert "While the caller only waits, it does no harm." in found["Limits"]
+    assert "One may `submit`; one that waits delays every reply." in found["Limits"]
     assert known_tests()["calls::test_timeout"] == Known(frozenset({"C4"}), on_all=True)
     assert known_tests()["contract::test_fib"] == Known(frozenset({"C1"}), on_all=False)
 
