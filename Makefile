@@ -35,7 +35,7 @@ test-oldest: setup ## run the suite on the oldest pika, kombu and Celery that py
 	.venv/oldest/bin/python -m tests.versions $(PARALLEL) $(ARGS)
 
 test-suite: setup ## test the suite itself: does it catch all that is broken, does it survive what hangs? five minutes
-	$(PY) -m pytest -n 4 -m suite tests $(ARGS)
+	$(PY) -m pytest $(PARALLEL) -m suite tests $(ARGS)
 
 conformance: setup ## run the conformance suite and write what became of it into docs/contract.md
 	$(PY) -m pytest $(PARALLEL) tests --conformance-json docs/conformance.json
