@@ -1,11 +1,6 @@
-"""A pytest plugin: what became of each test, as JSON, for `ladder.measure`.
-
-A program far from the contract hangs in many tests. Once a test of a clause has hung, the other tests of that
-clause are left out; each worker of pytest-xdist finds out by itself.
-"""
+"""A pytest plugin: what became of each test, as JSON, for `ladder.measure`."""
 
 import json
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +10,6 @@ from tests.conformance import backend_of, clauses_of
 
 SEEN = 160  # characters of a failure's message
 HANGS = ("has not ended after", "Timeout (>", "Timeout >")  # as the alarms of tests say it
-LEFT_OUT = "its clause has hung already"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,7 +33,6 @@ class Outcomes:
         self._only = config.getoption("--only-clause")
         self._clauses: dict[str, list[str]] = {}
         self._outcomes: dict[str, tuple[str, str]] = {}
-        self._hung: set[str] = set()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -54,21 +47,6 @@ class Outcomes:
         """Note what each test is about."""
         self._clauses = {item.nodeid: clauses_of(item) for item in session.items}
 
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Leave a test out if its clause has hung."""
-        if self._hung.intersection(clauses_of(item)):
-            pytest.skip(LEFT_OUT)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Note which clauses hang."""
-        report = yield
-        if hangs(report):
-            self._hung.update(clauses_of(item))
-        return report
-
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what became of a test; what failed first counts."""
         known = self._outcomes.get(report.nodeid, ("", ""))[0]
@@ -77,8 +55,7 @@ class Outcomes:
         if report.failed:
             self._outcomes[report.nodeid] = ("hangs" if hangs(report) else "failed", seen(report))
         elif report.skipped and not hasattr(report, "wasxfail"):
-            kind = "left out" if LEFT_OUT in str(report.longrepr) else "skipped"
-            self._outcomes[report.nodeid] = (kind, "")
+            self._outcomes[report.nodeid] = ("skipped", "")
         elif report.when == "call":
             self._outcomes[report.nodeid] = ("passed", "")
 

@@ -36,7 +36,7 @@ FAILED = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--clause` and `--conformance-json`."""
+    """Add `--clause`, `--conformance-json` and `--no-shrinking-limits`."""
     parser.addoption(
         "--clause",
         action="append",
@@ -48,6 +48,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         metavar="PATH",
         help="Write what became of the tests of each clause, for each implementation, to this file.",
+    )
+    parser.addoption(
+        "--no-shrinking-limits",
+        action="store_true",
+        help="Give each test its whole time limit, however many have hung before it. It may take an hour.",
     )
 
 

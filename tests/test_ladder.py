@@ -95,7 +95,7 @@ def test_of_no_backend():
 
 
 def test_outcomes(tmp_path: Path) -> None:
-    """Each outcome is noted; after one that hangs, the clause's others are left out."""
+    """Each outcome is noted, of every test: nothing is left out after one that hangs."""
     (tmp_path / "test_suite.py").write_text(SUITE)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     found = tmp_path / "found.json"
@@ -113,11 +113,11 @@ def test_outcomes(tmp_path: Path) -> None:
     summaries = {
         clause: measure.summary(names, noted["outcomes"]) for clause, names in tests.items()
     }
-    counts = ("outcome", "passed", "failed", "hangs", "left out")
+    counts = ("outcome", "passed", "failed", "hangs", "not run")
     assert {clause: [each[kind] for kind in counts] for clause, each in summaries.items()} == {
         "C1": ["not kept", 0, 1, 0, 0],
         "C2": ["not kept", 1, 1, 0, 0],
-        "C4": ["hangs", 0, 0, 1, 2],
+        "C4": ["not kept", 0, 0, 3, 0],
     }
     assert "assert" in next(iter(summaries["C1"]["seen"].values()))
 
@@ -126,7 +126,7 @@ def test_what_did_not_run_is_not_kept() -> None:
     """A clause is kept if all of its tests passed: one that was left out has shown nothing."""
     assert measure.summary(["a", "b"], {})["outcome"] == "unsettled"
     one_ran = measure.summary(["a", "b"], {"a": ("passed", "")})
-    assert (one_ran["outcome"], one_ran["left out"]) == ("unsettled", 1)
+    assert (one_ran["outcome"], one_ran["not run"]) == ("unsettled", 1)
     one_cannot_run_here = {"a": ("passed", ""), "b": ("skipped", "")}
     assert measure.summary(["a", "b"], one_cannot_run_here)["outcome"] == "kept"
 
@@ -173,13 +173,27 @@ def test_gain() -> None:
         return {"clauses": {name: {"outcome": outcome} for name, outcome in outcomes.items()}}
 
     data = {
-        STEPS[0].package: saved(C1="kept", C4="hangs"),
+        STEPS[0].package: saved(C1="kept", C4="not kept"),
         STEPS[1].package: saved(C1="not kept", C4="kept"),
     }
     said = report.gain(data, STEPS[1])
     assert "Keeps 1 of" in said
     assert "New: C4 (timeout at the deadline)" in said
     assert "No longer: C1 (exact results)" in said
+
+
+def test_cell() -> None:
+    """A cell says how many of a clause's tests passed, and how many hung."""
+    none = dict.fromkeys(("passed", "failed", "hangs", "not run", "skipped"), 0)
+
+    def shown(outcome: str, **counts: int) -> str:
+        clauses = {"C1": {"outcome": outcome, **none, **counts}}
+        return report.cell({STEPS[0].package: {"clauses": clauses}}, STEPS[0], "C1")
+
+    assert shown("kept", passed=3) == "kept"
+    assert shown("not kept", passed=12, failed=5, hangs=3) == "12 of 20, 3 hang"
+    assert shown("unsettled", passed=1, **{"not run": 1}, skipped=4) == "1 of 2"
+    assert report.cell({}, STEPS[0], "C1") == "-"
 
 
 def test_filled() -> None:

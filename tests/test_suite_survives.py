@@ -94,6 +94,15 @@ def test_told_once(url: str) -> None:
     assert re.search(r"^=+ 4 failed in", output, re.MULTILINE)
 
 
+def test_limits_that_do_not_shrink(url: str) -> None:
+    """With --no-shrinking-limits a test has all its time, however many have hung before it."""
+    name = "throughout"
+    chosen = [IMPOSSIBLE.format(backend(name), value) for value in ("nan", "inf", "1", "True")]
+    code, output = run_suite({name}, "--timeout=1", "--no-shrinking-limits", *chosen, url=url)
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert "\n       4 x Overrun: the test has not ended after 1 s\n" in output
+
+
 @pytest.mark.suite
 def test_server_that_never_gets_ready(url: str) -> None:
     """After three servers that did not get ready, and none that did, no other is started."""

@@ -33,7 +33,10 @@ LAST_RESORT = 1.0
 """So many times the limit later, a test that no exception gets out of ends its process. `-n` starts another."""
 
 HASTE_AFTER = 3
-"""After so many tests that hung, the others on that implementation get less time: else a run takes hours."""
+"""After so many tests that hung, the others on that implementation get less time: else a run takes hours.
+
+`--no-shrinking-limits` leaves them all of it: a test that is only slow is not taken for one that hangs then.
+"""
 
 HASTE = 1 / 4
 """That part of their limits."""
@@ -64,6 +67,7 @@ class TimeLimits:
     def __init__(self, config: pytest.Config) -> None:
         self._stderr = os.dup(2)  # pytest puts a file into its place
         self._flexible = config.getoption("timeout") is None
+        self._shrinking = not config.getoption("--no-shrinking-limits")
         self._item: pytest.Item | None = None
         self._part = ""  # that runs now; between two of them an exception would end the run
         self._limit = self._deadline = 0.0
@@ -101,7 +105,8 @@ class TimeLimits:
             return None
         self._item = item
         backend = backend_of(item)
-        self._haste = HASTE if backend and len(self._hung[backend]) >= HASTE_AFTER else 1.0
+        hurried = self._shrinking and backend and len(self._hung[backend]) >= HASTE_AFTER
+        self._haste = HASTE if hurried else 1.0
         self._limit = settings.timeout * self._haste
         self._deadline = time.monotonic() + self._limit
         signal.signal(signal.SIGALRM, self._ring)
