@@ -1,14 +1,17 @@
 """What no step is about: the arguments that the suite builds a client with, and the methods that it asks all for.
 
-Nothing here keeps a clause of the contract.
+Nothing here keeps a clause of the contract. A program without counters has its calls counted from outside, as
+tests wait for `stats.sent` before they look at what they are about (see `Outside`).
 """
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
 import pika
@@ -60,7 +63,7 @@ class Client:
 
     @property
     def stats(self) -> Stats:
-        """C22: the counters now, in the steps that have any; an AttributeError in the others."""
+        """C22: the counters now."""
         return Stats(**self.counters, in_flight=len(self.calls))
 
     def close(self) -> None:
@@ -73,12 +76,78 @@ class Client:
         self.close()
 
 
-class BlockingClient(Client):
+class Outside(Client):
+    """Counts the calls of a client that has no counters: those that go in, and how each ends.
+
+    `stats` has no `late`, `unknown` or `malformed`, which only a client itself can know, so C22 is not kept; and
+    no `reconnects` but where it is certain: 0 in a program that never connects again.
+    """
+
+    counts_in = "submit"  # the method that each call goes through
+    connects_again = False
+
+    def __init_subclass__(cls) -> None:
+        """Have a subclass's calls counted."""
+        method = vars(cls).get(cls.counts_in)
+        if method is not None and "counts_in" not in vars(cls):
+            setattr(cls, cls.counts_in, counted(method))
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._counts = Counter(sent=0, succeeded=0, failed=0, timed_out=0, in_flight=0)
+        self._counting = threading.Lock()
+        super().__init__(*arguments, **options)
+
+    @property
+    def stats(self) -> Any:
+        """What can be counted from outside; an AttributeError for the rest."""
+        return SimpleNamespace(**self._counts, **({} if self.connects_again else {"reconnects": 0}))
+
+    def count(self, **changes: int) -> None:
+        """Change counters."""
+        with self._counting:
+            self._counts.update(changes)
+
+
+def ending(error: BaseException | None) -> str:
+    """Return the counter for a call that ended with this error, or without one."""
+    if error is None:
+        return "succeeded"
+    return "timed_out" if isinstance(error, TimeoutError) else "failed"  # RpcTimeout is one
+
+
+def counted(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of an `Outside` that counts a call when it begins, and when it or its future ends."""
+
+    @wraps(method)
+    def call(self: Outside, *arguments: Any, **options: Any) -> Any:
+        self.count(sent=1, in_flight=1)
+        try:
+            outcome = method(self, *arguments, **options)
+        except BaseException as error:
+            self.count(**{ending(error): 1}, in_flight=-1)
+            raise
+        if not isinstance(outcome, Future):
+            self.count(succeeded=1, in_flight=-1)
+            return outcome
+
+        def done(future: "Future[int]") -> None:
+            how = {} if future.cancelled() else {ending(future.exception()): 1}
+            self.count(**how, in_flight=-1)
+
+        outcome.add_done_callback(done)
+        return outcome
+
+    return call
+
+
+class BlockingClient(Outside):
     """Gives a client that can only wait a `submit`: other threads make these calls, one after the other.
 
     Tests of the server send a request and look at the server meanwhile. What `call` does is left alone: whether
     threads may share the client is still the client's affair.
     """
+
+    counts_in = "call"
 
     def call(self, n: int, *, timeout: float | None = None) -> int:
         """Return fib(n)."""

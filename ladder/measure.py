@@ -43,7 +43,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("programs", nargs="*", metavar="PACKAGE", help="(default: all)")
     parser.add_argument("--stale", action="store_true", help="Only what has changed since.")
     parser.add_argument("--clause", action="append", help="Only the tests of these clauses.")
-    parser.add_argument("-n", default="8", help="Workers: tests mostly wait. (default: %(default)s)")
+    parser.add_argument(
+        "-n", default="8", help="Workers: tests mostly wait. (default: %(default)s)"
+    )
     arguments = parser.parse_args(argv)
     for program in PROGRAMS:
         if arguments.programs and program.package not in arguments.programs:

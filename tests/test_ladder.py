@@ -4,11 +4,14 @@ import difflib
 import json
 import subprocess
 import sys
+import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from benchmarks.lines import lines_of_code
+from contract import RpcTimeout
 from contract.clauses import CLAUSES
 from contract.implementations import check_implementation
 from harness.program import PROJECT_ROOT
@@ -61,12 +64,59 @@ def test_step_adds_one_idea(at: int) -> None:
 
 
 def test_adapter_keeps_nothing(url: str) -> None:
-    """The adapter translates: a client that only has it cannot call, and counts nothing."""
-    with adapter.BlockingClient(url) as client:
-        with pytest.raises(NotImplementedError):
-            client.call(1)
-        with pytest.raises(AttributeError):
-            _ = client.stats
+    """The adapter translates: a client that only has it cannot call."""
+    with adapter.BlockingClient(url) as client, pytest.raises(NotImplementedError):
+        client.call(1)
+
+
+def test_counted_from_outside(url: str) -> None:
+    """Of a client without counters the calls are counted, and how they end; not what only it can know."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Asking(adapter.BlockingClient):
+        def call(self, n: int, *, timeout: float | None = None) -> int:
+            begun.set()
+            assert go_on.wait(10)
+            if n < 0:
+                raise RpcTimeout if n == -1 else ValueError
+            return n
+
+    with Asking(url) as client:
+        call = client.submit(1)
+        assert begun.wait(10)
+        assert (client.stats.sent, client.stats.in_flight, client.stats.succeeded) == (1, 1, 0)
+        go_on.set()
+        assert call.result(10) == 1
+        for n, error in ((-1, RpcTimeout), (-2, ValueError)):
+            with pytest.raises(error):
+                client.call(n)
+        assert vars(client.stats) == {
+            "sent": 3,
+            "succeeded": 1,
+            "timed_out": 1,
+            "failed": 1,
+            "in_flight": 0,
+            "reconnects": 0,
+        }
+
+
+def test_futures_counted_from_outside(url: str) -> None:
+    """The same where `submit` is the client's own: a call ends with its future, which may be cancelled."""
+
+    class Submitting(adapter.Outside):
+        connects_again = True
+
+        def submit(self, n: int) -> "Future[int]":
+            return Future()
+
+    with Submitting(url) as client:
+        first, second = client.submit(1), client.submit(2)
+        first.set_result(1)
+        assert client.stats.in_flight == 1
+        second.cancel()
+        assert (client.stats.sent, client.stats.succeeded, client.stats.in_flight) == (2, 1, 0)
+        for name in ("late", "unknown", "malformed", "reconnects"):
+            assert not hasattr(client.stats, name)
 
 
 # -- what is measured ------------------------------------------------------------------------------

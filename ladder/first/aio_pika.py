@@ -14,6 +14,7 @@ PROGRAM = "benchmarks.first_aio_pika"
 class Client(adapter.Adapted):
     """Its client, behind the suite's signature."""
 
+    connects_again = True
     program = import_module(f"{PROGRAM}.rpc_client").FibonacciRpcClient
 
 

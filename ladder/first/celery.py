@@ -11,4 +11,5 @@ __path__ = adapter.PARTS
 class Client(adapter.Adapted):
     """Its client, behind the suite's signature."""
 
+    connects_again = True
     program = FibonacciRpcClient

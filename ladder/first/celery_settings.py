@@ -51,6 +51,8 @@ def make_task(app: Celery, function: Callable[[int], int]) -> Any:
 class Client(adapter.BlockingClient):
     """`apply_async` with an expiration, and `get` with a timeout."""
 
+    connects_again = True
+
     def open(self) -> None:
         """Make the application; it connects at the first call."""
         self._app = make_app(self.urls[0], self.queue, self.queue_arguments, self.heartbeat)

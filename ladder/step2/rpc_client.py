@@ -11,7 +11,7 @@ from pika.adapters.blocking_connection import BlockingChannel as Channel
 from pika.spec import Basic, BasicProperties
 
 from contract import RpcTimeout
-from ladder.adapter import Client, parameters
+from ladder.adapter import Outside, parameters
 from rpc_core.options import check_timeout
 from rpc_core.programs import run_client
 
@@ -32,7 +32,7 @@ class Call(Future[int]):
         return super().result(timeout)
 
 
-class FibonacciRpcClient(Client):
+class FibonacciRpcClient(Outside):
     """One connection, for one thread."""
 
     def open(self) -> None:
