@@ -4,7 +4,10 @@ Nothing here keeps a clause of the contract. A program without counters has its 
 tests wait for `stats.sent` before they look at what they are about (see `Outside`).
 """
 
+import logging
 import threading
+import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -22,6 +25,8 @@ from rpc_core.addresses import broker_urls
 from rpc_core.programs import ServerOptions
 from rpc_core.request_queue import DEFAULT_QUEUE_TYPE, declared_arguments
 
+log = logging.getLogger(__name__)
+
 PARTS = [str(Path(__file__).parent / "first" / "_parts")]
 
 
@@ -32,11 +37,47 @@ def parameters(url: str, heartbeat: int) -> pika.URLParameters:
     return found
 
 
+class Call(Future[int]):
+    """What a client remembers of a call, from step 4 on."""
+
+    def __init__(self, body: bytes, timeout: float) -> None:
+        super().__init__()
+        self.id = str(uuid.uuid4())
+        self.body = body
+        self.sent = False
+        self.deadline = time.monotonic() + timeout
+        self.check_at = self.deadline  # when to ask who serves
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline, and never less than 0."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def until_check(self) -> float:
+        """Seconds until `check_at`, and never less than 0."""
+        return max(0.0, self.check_at - time.monotonic())
+
+
+def end(call: "Future[int]", outcome: int | BaseException) -> None:
+    """End a call with a result or an error."""
+    if isinstance(outcome, BaseException):
+        call.set_exception(outcome)
+    else:
+        call.set_result(outcome)
+
+
+def ending(outcome: object) -> str:
+    """Return the counter for a call that ended with this result or error."""
+    if isinstance(outcome, BaseException):
+        return "timed_out" if isinstance(outcome, TimeoutError) else "failed"  # RpcTimeout is one
+    return "succeeded"
+
+
 class Client:
     """Keeps the constructor's arguments, and calls `open`. A step uses those that its ideas need."""
 
     calls: Mapping[str, object]  # by correlation id, the calls that are not answered
-    counters: Counter[str]  # what `Stats` names
 
     def __init__(
         self,
@@ -55,6 +96,7 @@ class Client:
         self.heartbeat = heartbeat
         self.queue_type = queue_type
         self.queue_arguments = declared_arguments(queue_type)
+        self.counters: Counter[str] = Counter()  # what `Stats` names
         self._one_at_a_time = threading.Lock()
         self.open()
 
@@ -106,13 +148,6 @@ class Outside(Client):
         """Change counters."""
         with self._counting:
             self._counts.update(changes)
-
-
-def ending(error: BaseException | None) -> str:
-    """Return the counter for a call that ended with this error, or without one."""
-    if error is None:
-        return "succeeded"
-    return "timed_out" if isinstance(error, TimeoutError) else "failed"  # RpcTimeout is one
 
 
 def counted(method: Callable[..., Any]) -> Callable[..., Any]:

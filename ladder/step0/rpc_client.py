@@ -1,6 +1,5 @@
 """The tutorial's client: publish, then read until the reply is there."""
 
-import sys
 import uuid
 
 import pika
@@ -25,15 +24,12 @@ class FibonacciRpcClient(BlockingClient):
         """Return fib(n), however long it takes."""
         self._reply = b""  # the one slot for a reply
         self._id = str(uuid.uuid4())
-        self._channel.basic_publish(
-            exchange="",  # the default exchange: the routing key is the name of a queue
-            routing_key=self.queue,
-            body=str(n).encode(),
-            properties=BasicProperties(
-                reply_to=self._callback_queue,
-                correlation_id=self._id,
-            ),
+        properties = BasicProperties(
+            reply_to=self._callback_queue,
+            correlation_id=self._id,
         )
+        # "" is the default exchange: the routing key is the name of a queue
+        self._channel.basic_publish("", self.queue, str(n).encode(), properties)
         while not self._reply:
             self._connection.process_data_events(time_limit=None)
         return int(self._reply)
@@ -48,4 +44,4 @@ class FibonacciRpcClient(BlockingClient):
 
 
 if __name__ == "__main__":
-    sys.exit(run_client(str(__package__), FibonacciRpcClient))
+    raise SystemExit(run_client(str(__package__), FibonacciRpcClient))

@@ -1,7 +1,5 @@
 """The tutorial's server: compute where the request was read, reply, acknowledge."""
 
-import sys
-
 import pika
 from pika.adapters.blocking_connection import BlockingChannel as Channel
 from pika.spec import Basic, BasicProperties
@@ -31,15 +29,13 @@ class FibonacciRpcServer:
     def _on_request(
         self, channel: Channel, method: Basic.Deliver, asked: BasicProperties, body: bytes
     ) -> None:
-        channel.basic_publish(
-            exchange="",
-            routing_key=asked.reply_to or "",  # nowhere, if nobody wants a reply
-            body=str(self._options.function(int(body))).encode(),
-            properties=BasicProperties(correlation_id=asked.correlation_id),
-        )
+        answer = str(self._options.function(int(body))).encode()
+        properties = BasicProperties(correlation_id=asked.correlation_id)
+        # nowhere, if nobody wants a reply
+        channel.basic_publish("", asked.reply_to or "", answer, properties)
         # last: until then another server may still get it
         channel.basic_ack(method.delivery_tag or 0)  # never None, whatever pika's stub says
 
 
 if __name__ == "__main__":
-    sys.exit(FibonacciRpcServer(parse_server_options(str(__package__))).run())
+    raise SystemExit(FibonacciRpcServer(parse_server_options(str(__package__))).run())

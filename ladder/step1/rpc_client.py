@@ -1,6 +1,5 @@
 """Publish, then read until the reply is there or the time is up."""
 
-import sys
 import time
 import uuid
 
@@ -32,16 +31,13 @@ class FibonacciRpcClient(BlockingClient):
         deadline = time.monotonic() + timeout
         self._reply = b""  # the one slot for a reply
         self._id = str(uuid.uuid4())
-        self._channel.basic_publish(
-            exchange="",  # the default exchange: the routing key is the name of a queue
-            routing_key=self.queue,
-            body=str(n).encode(),
-            properties=BasicProperties(
-                reply_to=self._callback_queue,
-                correlation_id=self._id,
-                expiration=str(max(0, int(timeout * 1000))),  # C5: the broker drops it then
-            ),
+        properties = BasicProperties(
+            reply_to=self._callback_queue,
+            correlation_id=self._id,
+            expiration=str(max(0, int(timeout * 1000))),  # C5: the broker drops it then
         )
+        # "" is the default exchange: the routing key is the name of a queue
+        self._channel.basic_publish("", self.queue, str(n).encode(), properties)
         while not self._reply:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
@@ -59,4 +55,4 @@ class FibonacciRpcClient(BlockingClient):
 
 
 if __name__ == "__main__":
-    sys.exit(run_client(str(__package__), FibonacciRpcClient))
+    raise SystemExit(run_client(str(__package__), FibonacciRpcClient))

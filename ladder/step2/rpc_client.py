@@ -1,6 +1,5 @@
 """A table of calls that are not answered yet. Whoever waits for one of them reads for all."""
 
-import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -54,16 +53,13 @@ class FibonacciRpcClient(Outside):
         timeout = check_timeout(self.timeout if timeout is None else timeout)
         call = Call(timeout, self._read)
         self.calls[call.id] = call
-        self._channel.basic_publish(
-            exchange="",  # the default exchange: the routing key is the name of a queue
-            routing_key=self.queue,
-            body=str(n).encode(),
-            properties=BasicProperties(
-                reply_to=self._callback_queue,
-                correlation_id=call.id,
-                expiration=str(max(0, int(timeout * 1000))),  # C5: the broker drops it then
-            ),
+        properties = BasicProperties(
+            reply_to=self._callback_queue,
+            correlation_id=call.id,
+            expiration=str(max(0, int(timeout * 1000))),  # C5: the broker drops it then
         )
+        # "" is the default exchange: the routing key is the name of a queue
+        self._channel.basic_publish("", self.queue, str(n).encode(), properties)
         return call
 
     def _read(self) -> None:
@@ -85,4 +81,4 @@ class FibonacciRpcClient(Outside):
 
 
 if __name__ == "__main__":
-    sys.exit(run_client(str(__package__), FibonacciRpcClient))
+    raise SystemExit(run_client(str(__package__), FibonacciRpcClient))

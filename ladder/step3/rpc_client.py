@@ -1,9 +1,7 @@
 """A table of calls that are not answered yet. What comes in is checked, and counted."""
 
-import sys
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -14,7 +12,7 @@ from pika.spec import Basic, BasicProperties
 from contract import RpcError, RpcTimeout
 from contract.errors import MalformedReply
 from contract.wire import CONTENT_TYPE, decode_reply, encode_request
-from ladder.adapter import Client, parameters
+from ladder.adapter import Client, end, ending, parameters
 from rpc_core.options import check_timeout
 from rpc_core.programs import run_client
 
@@ -41,7 +39,6 @@ class FibonacciRpcClient(Client):
     def open(self) -> None:
         """Get ready: a connection, and a callback queue that is this client's alone."""
         self.calls: dict[str, Call] = {}  # by correlation id
-        self.counters: Counter[str] = Counter()
         self._connection = pika.BlockingConnection(parameters(self.urls[0], self.heartbeat))
         self._channel = self._connection.channel()
         # C6: by the client too, so that a request sent before the first server starts is kept for it
@@ -60,17 +57,14 @@ class FibonacciRpcClient(Client):
         call = Call(timeout, self._read)
         self.calls[call.id] = call
         self.counters["sent"] += 1
-        self._channel.basic_publish(
-            exchange="",  # the default exchange: the routing key is the name of a queue
-            routing_key=self.queue,
-            body=body,
-            properties=BasicProperties(
-                content_type=CONTENT_TYPE,
-                reply_to=self._callback_queue,
-                correlation_id=call.id,
-                expiration=str(max(0, int(timeout * 1000))),  # C5: the broker drops it then
-            ),
+        properties = BasicProperties(
+            content_type=CONTENT_TYPE,
+            reply_to=self._callback_queue,
+            correlation_id=call.id,
+            expiration=str(max(0, int(timeout * 1000))),  # C5: the broker drops it then
         )
+        # "" is the default exchange: the routing key is the name of a queue
+        self._channel.basic_publish("", self.queue, body, properties)
         return call
 
     def _read(self) -> None:
@@ -92,12 +86,9 @@ class FibonacciRpcClient(Client):
         # C13: it has ended already, or was never ours
         if call is None:
             self.counters["late" if id_ else "unknown"] += 1
-        elif isinstance(outcome, RpcError):
-            self.counters["timed_out" if isinstance(outcome, RpcTimeout) else "failed"] += 1
-            call.set_exception(outcome)
         else:
-            self.counters["succeeded"] += 1
-            call.set_result(outcome)
+            self.counters[ending(outcome)] += 1
+            end(call, outcome)
 
     def close(self) -> None:
         """Close the connection; the callback queue, which is exclusive, goes with it."""
@@ -105,4 +96,4 @@ class FibonacciRpcClient(Client):
 
 
 if __name__ == "__main__":
-    sys.exit(run_client(str(__package__), FibonacciRpcClient))
+    raise SystemExit(run_client(str(__package__), FibonacciRpcClient))

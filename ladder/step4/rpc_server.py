@@ -1,7 +1,5 @@
 """Serve a durable queue: check, compute, reply with the result or the error, acknowledge."""
 
-import sys
-
 import pika
 from pika.adapters.blocking_connection import BlockingChannel as Channel
 from pika.spec import Basic, BasicProperties
@@ -34,17 +32,14 @@ class FibonacciRpcServer:
     ) -> None:
         # C9, C10: never raises; a request that ended this server would end the next one too
         reply = handle_request(self._options.function, body, asked.content_type)
-        channel.basic_publish(
-            exchange="",
-            routing_key=asked.reply_to or "",  # nowhere, if nobody wants a reply
-            body=reply.body,
-            properties=BasicProperties(
-                content_type=CONTENT_TYPE, correlation_id=asked.correlation_id, type=reply.type
-            ),
+        properties = BasicProperties(
+            content_type=CONTENT_TYPE, correlation_id=asked.correlation_id, type=reply.type
         )
+        # nowhere, if nobody wants a reply
+        channel.basic_publish("", asked.reply_to or "", reply.body, properties)
         # last: until then another server may still get it
         channel.basic_ack(method.delivery_tag or 0)  # never None, whatever pika's stub says
 
 
 if __name__ == "__main__":
-    sys.exit(FibonacciRpcServer(parse_server_options(str(__package__))).run())
+    raise SystemExit(FibonacciRpcServer(parse_server_options(str(__package__))).run())

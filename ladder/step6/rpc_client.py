@@ -1,11 +1,8 @@
 """A thread owns the connection: it sends, reads and watches the deadlines. Callers only wait for futures."""
 
 import itertools
-import sys
 import threading
 import time
-import uuid
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -19,25 +16,9 @@ from pika.spec import Basic, BasicProperties
 from contract import RpcConnectionLost, RpcError, RpcTimeout
 from contract.errors import MalformedReply
 from contract.wire import CONTENT_TYPE, decode_reply, encode_request
-from ladder.adapter import Client, parameters
+from ladder.adapter import Call, Client, end, ending, parameters
 from rpc_core.options import check_timeout
 from rpc_core.programs import run_client
-
-
-class Call(Future[int]):
-    """One call. Its future is ended by the connection's thread."""
-
-    def __init__(self, body: bytes, timeout: float) -> None:
-        super().__init__()
-        self.id = str(uuid.uuid4())
-        self.body = body
-        self.sent = False
-        self.deadline = time.monotonic() + timeout
-
-    @property
-    def remaining(self) -> float:
-        """Seconds until the deadline, and never less than 0."""
-        return max(0.0, self.deadline - time.monotonic())
 
 
 class FibonacciRpcClient(Client):
@@ -46,7 +27,6 @@ class FibonacciRpcClient(Client):
     def open(self) -> None:
         """Get ready: a connection, and a callback queue that is this client's alone."""
         self.calls: dict[str, Call] = {}  # by correlation id
-        self.counters: Counter[str] = Counter()
         self._connection: pika.BlockingConnection | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -84,17 +64,14 @@ class FibonacciRpcClient(Client):
             return
         call.sent = True
         self.counters["sent"] += 1
-        self._channel.basic_publish(
-            exchange="",  # the default exchange: the routing key is the name of a queue
-            routing_key=self.queue,
-            body=call.body,
-            properties=BasicProperties(
-                content_type=CONTENT_TYPE,
-                reply_to=self._callback_queue,
-                correlation_id=call.id,
-                expiration=str(int(call.remaining * 1000)),  # C5: the broker drops it then
-            ),
+        properties = BasicProperties(
+            content_type=CONTENT_TYPE,
+            reply_to=self._callback_queue,
+            correlation_id=call.id,
+            expiration=str(int(call.remaining * 1000)),  # C5: the broker drops it then
         )
+        # "" is the default exchange: the routing key is the name of a queue
+        self._channel.basic_publish("", self.queue, call.body, properties)
 
     def _run(self) -> None:
         urls, successes = itertools.cycle(self.urls), itertools.count()
@@ -119,7 +96,7 @@ class FibonacciRpcClient(Client):
         pause = min((call.remaining for call in list(self.calls.values())), default=60.0)
         connection.process_data_events(time_limit=pause)
         for call in list(self.calls.values()):
-            if not call.remaining:
+            if call.deadline <= time.monotonic():
                 self._end(call.id, RpcTimeout("no answer before the deadline"))
 
     def _on_reply(self, _: Channel, _m: Basic.Deliver, reply: BasicProperties, body: bytes) -> None:
@@ -133,12 +110,9 @@ class FibonacciRpcClient(Client):
         # C13: it has ended already, or was never ours
         if call is None or not call.set_running_or_notify_cancel():
             self.counters["late" if id_ else "unknown"] += 1
-        elif isinstance(outcome, RpcError):
-            self.counters["timed_out" if isinstance(outcome, RpcTimeout) else "failed"] += 1
-            call.set_exception(outcome)
         else:
-            self.counters["succeeded"] += 1
-            call.set_result(outcome)
+            self.counters[ending(outcome)] += 1
+            end(call, outcome)
 
     def close(self) -> None:
         """Close the connection; the callback queue, which is exclusive, goes with it."""
@@ -148,4 +122,4 @@ class FibonacciRpcClient(Client):
 
 
 if __name__ == "__main__":
-    sys.exit(run_client(str(__package__), FibonacciRpcClient))
+    raise SystemExit(run_client(str(__package__), FibonacciRpcClient))

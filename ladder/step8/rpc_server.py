@@ -1,8 +1,6 @@
 """The main thread owns the connection: it reads, replies and acknowledges. Worker threads compute."""
 
 import itertools
-import logging
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,10 +11,8 @@ from pika.exceptions import AMQPError
 from pika.spec import Basic, BasicProperties
 
 from contract.wire import CONTENT_TYPE, Reply, handle_request
-from ladder.adapter import parameters
+from ladder.adapter import log, parameters
 from rpc_core.programs import ServerOptions, parse_server_options, print_ready
-
-log = logging.getLogger(__name__)
 
 
 class FibonacciRpcServer:
@@ -54,31 +50,26 @@ class FibonacciRpcServer:
     ) -> None:
         expires = time.monotonic() + float(asked.expiration or "inf") / 1000
 
+        def answer(reply: Reply | None) -> None:  # in the main thread
+            if reply is not None:
+                properties = BasicProperties(
+                    content_type=CONTENT_TYPE, correlation_id=asked.correlation_id, type=reply.type
+                )
+                # nowhere, if nobody wants a reply
+                channel.basic_publish("", asked.reply_to or "", reply.body, properties)
+            # last: until then another server may still get it
+            channel.basic_ack(method.delivery_tag or 0)  # never None, whatever pika's stub says
+
         def work() -> None:  # in a worker thread
             reply = None
             if time.monotonic() < expires:  # C5: it may have waited for a thread
                 # C9, C10: never raises; a request that ended this server would end the next one too
                 reply = handle_request(self._options.function, body, asked.content_type)
-            answer = partial(self._reply, channel, method, asked, reply)
-            channel.connection.add_callback_threadsafe(answer)  # C11: of no use if that was lost
+            # C11: of no use if the connection was lost
+            channel.connection.add_callback_threadsafe(partial(answer, reply))
 
         self._workers.submit(work)
 
-    def _reply(
-        self, channel: Channel, method: Basic.Deliver, asked: BasicProperties, reply: Reply | None
-    ) -> None:
-        if reply is not None:
-            channel.basic_publish(
-                exchange="",
-                routing_key=asked.reply_to or "",  # nowhere, if nobody wants a reply
-                body=reply.body,
-                properties=BasicProperties(
-                    content_type=CONTENT_TYPE, correlation_id=asked.correlation_id, type=reply.type
-                ),
-            )
-        # last: until then another server may still get it
-        channel.basic_ack(method.delivery_tag or 0)  # never None, whatever pika's stub says
-
 
 if __name__ == "__main__":
-    sys.exit(FibonacciRpcServer(parse_server_options(str(__package__))).run())
+    raise SystemExit(FibonacciRpcServer(parse_server_options(str(__package__))).run())

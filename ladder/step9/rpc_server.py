@@ -1,9 +1,7 @@
 """The main thread owns the connection: it reads, replies and acknowledges. Worker threads compute."""
 
 import itertools
-import logging
 import signal
-import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -15,10 +13,8 @@ from pika.exceptions import AMQPError
 from pika.spec import Basic, BasicProperties
 
 from contract.wire import CONTENT_TYPE, Reply, handle_request
-from ladder.adapter import parameters
+from ladder.adapter import log, parameters
 from rpc_core.programs import ServerOptions, parse_server_options, print_ready
-
-log = logging.getLogger(__name__)
 
 
 class FibonacciRpcServer:
@@ -36,11 +32,10 @@ class FibonacciRpcServer:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         self._pause = 0.25
-        for url in itertools.cycle(self._options.urls):
-            if self._stopping:
-                break
+        urls = itertools.cycle(self._options.urls)
+        while not self._stopping:
             try:
-                self._serve(url, self._options.queue)
+                self._serve(next(urls), self._options.queue)
             except (AMQPError, OSError) as error:
                 log.warning("no connection (%r), next attempt in %.2f s", error, self._pause)
             time.sleep(self._pause)
@@ -58,24 +53,23 @@ class FibonacciRpcServer:
         print_ready()
         self._pause = 0.25
         if self._stopping:  # told while it was connecting
-            self._stop()
+            self._stop(channel)
         while channel.consumer_tags or self._held:  # none if somebody deletes the queue
             connection.process_data_events(time_limit=None)
         connection.close()
 
     def _on_signal(self, *_: object) -> None:
         self._stopping = True
-        if self._channel is not None:
+        if (channel := self._channel) is not None:
             with suppress(AMQPError):  # it is lost
-                self._channel.connection.add_callback_threadsafe(self._stop)
+                channel.connection.add_callback_threadsafe(partial(self._stop, channel))
 
-    def _stop(self) -> None:
-        assert self._channel is not None
-        for consumer in self._channel.consumer_tags:
-            self._channel.basic_cancel(consumer)
+    def _stop(self, channel: Channel) -> None:
+        for consumer in channel.consumer_tags:
+            channel.basic_cancel(consumer)
         for tag, job in list(self._held.items()):
             if job.cancel():  # nobody has begun it: the broker gives it to somebody else
-                self._channel.basic_reject(tag)
+                channel.basic_reject(tag)
                 del self._held[tag]
 
     def _on_request(
@@ -83,32 +77,27 @@ class FibonacciRpcServer:
     ) -> None:
         expires = time.monotonic() + float(asked.expiration or "inf") / 1000
 
+        def answer(reply: Reply | None) -> None:  # in the main thread
+            if reply is not None:
+                properties = BasicProperties(
+                    content_type=CONTENT_TYPE, correlation_id=asked.correlation_id, type=reply.type
+                )
+                # nowhere, if nobody wants a reply
+                channel.basic_publish("", asked.reply_to or "", reply.body, properties)
+            del self._held[method.delivery_tag or 0]
+            # last: until then another server may still get it
+            channel.basic_ack(method.delivery_tag or 0)  # never None, whatever pika's stub says
+
         def work() -> None:  # in a worker thread
             reply = None
             if time.monotonic() < expires:  # C5: it may have waited for a thread
                 # C9, C10: never raises; a request that ended this server would end the next one too
                 reply = handle_request(self._options.function, body, asked.content_type)
-            answer = partial(self._reply, channel, method, asked, reply)
-            channel.connection.add_callback_threadsafe(answer)  # C11: of no use if that was lost
+            # C11: of no use if the connection was lost
+            channel.connection.add_callback_threadsafe(partial(answer, reply))
 
         self._held[method.delivery_tag or 0] = self._workers.submit(work)
 
-    def _reply(
-        self, channel: Channel, method: Basic.Deliver, asked: BasicProperties, reply: Reply | None
-    ) -> None:
-        if reply is not None:
-            channel.basic_publish(
-                exchange="",
-                routing_key=asked.reply_to or "",  # nowhere, if nobody wants a reply
-                body=reply.body,
-                properties=BasicProperties(
-                    content_type=CONTENT_TYPE, correlation_id=asked.correlation_id, type=reply.type
-                ),
-            )
-        del self._held[method.delivery_tag or 0]
-        # last: until then another server may still get it
-        channel.basic_ack(method.delivery_tag or 0)  # never None, whatever pika's stub says
-
 
 if __name__ == "__main__":
-    sys.exit(FibonacciRpcServer(parse_server_options(str(__package__))).run())
+    raise SystemExit(FibonacciRpcServer(parse_server_options(str(__package__))).run())
