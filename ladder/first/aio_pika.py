@@ -19,5 +19,6 @@ class Client(adapter.Adapted):
 
 
 def serve(options: ServerOptions) -> None:
-    """Serve until somebody ends the process."""
-    asyncio.run(import_module(f"{PROGRAM}.rpc_server").serve(adapter.with_queue_type(options)))
+    """Serve until somebody ends the process, with the heartbeat in the address, where aio-pika looks for it."""
+    told = adapter.with_heartbeat(adapter.with_queue_type(options))
+    asyncio.run(import_module(f"{PROGRAM}.rpc_server").serve(told))

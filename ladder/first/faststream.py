@@ -19,7 +19,6 @@ class Client(adapter.Adapted):
 
 
 def serve(options: ServerOptions) -> None:
-    """Serve until SIGTERM."""
-    asyncio.run(
-        import_module(f"{PROGRAM}.rpc_server").make_app(adapter.with_queue_type(options)).run()
-    )
+    """Serve until SIGTERM, with the heartbeat in the address, where aio-pika below it looks for it."""
+    told = adapter.with_heartbeat(adapter.with_queue_type(options))
+    asyncio.run(import_module(f"{PROGRAM}.rpc_server").make_app(told).run())
