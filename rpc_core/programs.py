@@ -81,11 +81,16 @@ def parse_server_options(
         "Serve fib(n), or a function of your own, from an AMQP queue.",
         SERVER_EXIT_CODES,
     )
+    if service is FIBONACCI:
+        function_help = "it takes an int and returns an int. (default: %(default)s)"
+    else:
+        function_help = "it takes what the service's check of a request returns. (required)"
     parser.add_argument(
         "--function",
         default="contract.fibonacci:fib",
+        required=service is not FIBONACCI,  # fib would fail at each request of another service
         metavar="MODULE:ATTR",
-        help="The function to serve: it takes an int and returns an int. (default: %(default)s)",
+        help=f"The function to serve: {function_help}",
     )
     parser.add_argument(
         "--concurrency",

@@ -30,6 +30,7 @@ from contract import (
     fib,
 )
 from contract.implementations import client_class
+from contract.service import Service
 from rpc_core import programs
 from rpc_core.programs import (
     READY_LINE,
@@ -367,6 +368,18 @@ def test_function_that_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
         parse_server_options(PACKAGE, ["--function", "contract.fibonacci:MAX_N"])
     assert ended.value.code == 2
     says = "'contract.fibonacci:MAX_N' is not a function (see --help)"
+    assert capsys.readouterr().err == f"python -m {PACKAGE}.rpc_server: {says}\n"
+
+
+def test_function_of_another_service(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names: a server of another service than fib's is told its function, or it is wrong usage."""
+    service = Service(str, str)
+    found = parse_server_options(PACKAGE, ["--function", "os:getenv"], service)
+    assert (found.function, found.service) == (os.getenv, service)
+    with pytest.raises(SystemExit) as ended:
+        parse_server_options(PACKAGE, [], service)
+    assert ended.value.code == 2
+    says = "the following arguments are required: --function (see --help)"
     assert capsys.readouterr().err == f"python -m {PACKAGE}.rpc_server: {says}\n"
 
 
