@@ -328,6 +328,7 @@ def test_celery_as_it_comes(
         assert each.arguments == {"x-expires": 86_400_000}  # a day
     _, properties, _ = channel.basic_get(queue, auto_ack=True)
     assert len(properties.headers) == 19
+    assert sum(not value for value in properties.headers.values()) == 11  # empty
     assert properties.delivery_mode == 2  # written to disk
     seen.clear()
     stock_worker(AMQP_URL=proxy.url)
