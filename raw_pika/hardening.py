@@ -4,6 +4,7 @@ Who only reads how pika is used can skip this: `EventLoop` is pika's loop, `Tole
 Both are this program's own; pika stays as it is for others in the process.
 """
 
+import threading
 from collections.abc import Callable, Iterable
 
 import pika
@@ -23,6 +24,8 @@ class EventLoop(IOLoop):
         super().__init__()
         self.is_waiting = False
         self._descriptors: set[int] = set()
+        # pika's is a Lock: a signal's handler that wakes the loop would wait for the code that it interrupts
+        self._poller._waking_mutex = threading.RLock()  # type: ignore[attr-defined]  # the stub lacks it
         self.activate_poller()
 
     def run_once(self, *, wait: bool = True) -> None:

@@ -22,7 +22,7 @@ from rpc_core.addresses import broker_urls
 from rpc_core.connecting import Backoff, open_any
 from rpc_core.options import ClientOptions, check_heartbeat, check_queue, check_timeout
 from rpc_core.pending import PendingCall, PendingCalls
-from rpc_core.reading import Reading
+from rpc_core.reading import Reading, SignalSafeEvent
 from rpc_core.refusals import Failure
 from rpc_core.request_queue import Arguments, declared_arguments, open_as_it_is
 
@@ -117,7 +117,9 @@ class BaseClient(Generic[Asked, Answered]):
         self._outbox: deque[PendingCall] = deque()  # for the background thread to send
         self._consumer_count_wanted = False
         self._reading = Reading()
-        self._called = threading.Event()  # a call found no connection
+        self._called = (
+            SignalSafeEvent()
+        )  # a call found no connection; ends the wait after a refusal
         self._closing = threading.Event()
         self._process = os.getpid()
         self._thread = threading.Thread(target=self._run, name="rpc-connection", daemon=True)

@@ -135,7 +135,7 @@ class SignalSafeEvent:
         """Unset it."""
         self._unset.acquire(blocking=False)
 
-    def wait(self, timeout: float) -> None:
-        """Wait until it is set, for so many seconds."""
+    def wait(self, timeout: float = -1) -> None:
+        """Wait until it is set, for so many seconds; by default for ever."""
         if self._unset.acquire(timeout=timeout):
             self.set()

@@ -584,3 +584,21 @@ def test_counters_at_any_moment(client: RpcClient) -> None:
     finally:
         sys.setprofile(None)
     assert set(seen) == {0, 1}
+
+
+@pytest.mark.parametrize("where", [None, "amqp://127.0.0.1:1"], ids=["connected", "no broker"])
+def test_calls_at_any_moment(connect: Connect, where: str | None) -> None:
+    """C3: a signal's handler or a finaliser may submit a call, wherever it interrupts a call being made."""
+    client = connect(**({"url": where} if where else {}))
+    submitted = []
+
+    def interrupt(*_: object) -> None:  # at each call of a function
+        submitted.append(client.submit(1))
+        threading.Event().wait(0.01)  # so that the background thread has read meanwhile
+
+    sys.setprofile(interrupt)
+    try:
+        client.submit(1).cancel()
+    finally:
+        sys.setprofile(None)
+    assert len(submitted) > 10
