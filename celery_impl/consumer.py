@@ -96,6 +96,7 @@ class RpcConsumer(Consumer):
 
         Its own acknowledges; the reply travels on another connection, and may be sent later.
         """
+        # p is a method of the message that acknowledges it: `message.ack_log_error`
         self._done.append((p.__self__, partial(p, *args)))
         self.hub.call_soon(self._settle)
 
@@ -206,7 +207,10 @@ class RpcConsumer(Consumer):
         self._was_ready = True
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Drop a lost connection, and wait before the next attempt; Celery's own waits 2, 4, 6, ... seconds."""
+        """Drop a lost connection, and wait before the next attempt; Celery's own waits 2, 4, 6, ... seconds.
+
+        Celery calls this in the main thread, when a loss has raised out of the event loop, and then `connect`.
+        """
         connection, self.connection = self.connection, None
         drop(connection)
         self._wait_before_retry(exc)

@@ -40,7 +40,7 @@ class Job:
     @property
     def is_lost(self) -> bool:
         """C11: its connection is lost, so the broker gives the request to somebody else."""
-        return self.channel.connection is None
+        return self.channel.connection is None  # as py-amqp marks a channel that is no more
 
     @property
     def is_wanted(self) -> bool:

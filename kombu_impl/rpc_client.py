@@ -34,8 +34,8 @@ class KombuLink(Connection):
             self._options.queue,
             durable=True,
             queue_arguments=self._options.queue_arguments,
-        )
-        self._request_queue.bind(self.channel).declare()
+        ).bind(self.channel)
+        self._request_queue.declare()
         self._callback_queue = Queue("", durable=False, exclusive=True).bind(self.channel)
         self._callback_queue.declare()
 
@@ -60,7 +60,7 @@ class KombuLink(Connection):
             call.body,
             routing_key=self._options.queue,
             content_type=CONTENT_TYPE,
-            content_encoding="utf-8",
+            content_encoding="utf-8",  # else kombu writes "binary"
             delivery_mode=1,  # transient; kombu's default is to write every message to disk
             reply_to=self._callback_queue.name,
             correlation_id=call.correlation_id,

@@ -31,12 +31,11 @@ class KombuLink(Connection):
 
     def declare(self) -> None:
         """See `Link.declare`."""
-        queue = Queue(
+        self._request_queue = Queue(
             self._options.queue,
             durable=True,
             queue_arguments=self._options.queue_arguments,
-        )
-        self._request_queue = queue.bind(self.channel)
+        ).bind(self.channel)
         self._request_queue.declare()
         self._producer = Producer(self.channel, auto_declare=False)
 
@@ -69,14 +68,14 @@ class KombuLink(Connection):
     def reply(self, request: Request, reply: Reply | None) -> None:
         """See `Link.reply`."""
         if reply is not None and request.reply_to:
-            optional = {"correlation_id": request.correlation_id, "type": reply.type}
             self._producer.publish(
                 reply.body,
                 routing_key=request.reply_to,
                 content_type=CONTENT_TYPE,
-                content_encoding="utf-8",
+                content_encoding="utf-8",  # else kombu writes "binary"
                 delivery_mode=1,  # transient; kombu's default is to write every message to disk
-                **{name: value for name, value in optional.items() if value is not None},
+                correlation_id=request.correlation_id,
+                type=reply.type,
             )
         request.delivery.ack()  # C14: after the reply
 

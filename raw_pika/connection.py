@@ -108,9 +108,7 @@ class Connection:
             self._woken = True
             try:
                 self._loop.add_callback_threadsafe(lambda: None)
-            except (
-                OSError
-            ):  # the connection is being closed, in the code that a signal's handler interrupts
+            except OSError:  # it is being closed, in the code that a signal's handler interrupts
                 pass
             except BaseException:  # Ctrl-C
                 self._woken = False

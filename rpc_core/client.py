@@ -117,9 +117,7 @@ class BaseClient(Generic[Asked, Answered]):
         self._outbox: deque[PendingCall] = deque()  # for the background thread to send
         self._consumer_count_wanted = False
         self._reading = Reading()
-        self._called = (
-            SignalSafeEvent()
-        )  # a call found no connection; ends the wait after a refusal
+        self._called = SignalSafeEvent()  # a call found no connection: after a refusal, try again
         self._closing = threading.Event()
         self._process = os.getpid()
         self._thread = threading.Thread(target=self._run, name="rpc-connection", daemon=True)
@@ -203,7 +201,7 @@ class BaseClient(Generic[Asked, Answered]):
     def _publish(self, call: PendingCall) -> None:
         if call.sent or call.future.done() or self._link is None:
             return  # C12: without a connection it waits in `pending`, and is sent once there is one
-        call.sent = True
+        call.sent = True  # first: if `publish` raises, the broker may have it all the same (C12)
         if not call.returned:
             self._pending.count("sent")
         self.log.debug("-> request %s: %r", call.correlation_id, call.body)
@@ -255,7 +253,7 @@ class BaseClient(Generic[Asked, Answered]):
 
     def _on_failure(self, failure: Failure, was_ready: bool) -> None:
         link, self._link = self._link, None
-        self._outbox.clear()
+        self._outbox.clear()  # no call is lost: those not sent are in `pending` too, and `unsent` returns them
         if link is not None:
             link.drop()
         if self._closing.is_set():
