@@ -17,7 +17,13 @@ from rpc_core.limits import MAX_RECONNECT_DELAY, RECONNECT_DELAY
 from rpc_core.options import check_heartbeat, check_queue, check_timeout
 from rpc_core.properties import is_text, strip_undecodable_properties
 from rpc_core.refusals import Failure, is_tls_refusal
-from rpc_core.request_queue import Arguments, as_it_is, declared_arguments, open_as_it_is
+from rpc_core.request_queue import (
+    ATTEMPTS,
+    Arguments,
+    as_it_is,
+    declared_arguments,
+    open_as_it_is,
+)
 
 LOG = logging.getLogger(__name__)
 DELAYS = [0.25, 0.5, 1.0, 2.0, 2.0, 2.0]  # seconds, as running-it-for-real.md says
@@ -289,9 +295,14 @@ def test_bad_address(given: str) -> None:
 
 
 def test_which_address_is_bad() -> None:
-    """Names: of several, the one that is wrong is named by its number."""
-    with pytest.raises(ValueError, match="'number 2 of 3'"):
-        broker_urls("amqp://h;h;amqp://h")
+    """Names: one address is shown, without its password; of several, the wrong one is named by its number."""
+    for given, which in {
+        "http://u:secret@h/": r"'http://\*\*\*@h/'",
+        "amqp://h;h": "'number 2 of 2'",
+        "amqp://h;h;amqp://h": "'number 2 of 3'",
+    }.items():
+        with pytest.raises(ValueError, match=f"^not a broker address: {which}; expected"):
+            broker_urls(given)
 
 
 def test_address_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -447,6 +458,13 @@ def test_argument_of_a_queue(
     assert as_it_is(CLASSIC, refusal, queue_type) == adopted
 
 
+def test_argument_that_a_queue_has_no_longer() -> None:
+    """C23: an argument that was taken over is left out when the queue, made anew meanwhile, has none."""
+    says = "received the value '5' of type 'signedint' but current is none"
+    there = {**CLASSIC, "x-max-length": 5}
+    assert as_it_is(there, inequivalent("x-max-length", says), None) == CLASSIC
+
+
 def test_queue_as_it_is() -> None:
     """C23: it is declared again and again, each time with one argument more, until it is as it is."""
     there = {"x-queue-type": "quorum", "x-max-length": 5, "x-expires": 7}
@@ -469,6 +487,28 @@ def test_queue_as_it_is() -> None:
     assert tried[-1] == there
     with pytest.raises(ConnectionError, match="x-queue-type"):
         open_as_it_is(declare, refused, "classic")
+    tried.clear()
+    assert open_as_it_is(declare, refused, "quorum") == "open"
+    assert tried[0] == {"x-queue-type": "quorum"}  # what was asked for, before any refusal
+
+
+def test_queue_that_differs_in_all_it_can() -> None:
+    """C23: as many arguments are taken over as a queue may have, and no attempt is made after that."""
+    there = {f"x-{number}": number for number in range(ATTEMPTS)}
+
+    def declare(arguments: Any) -> Any:
+        for name in there.keys() - arguments.keys():
+            current = f"received none but current is the value '{there[name]}' of type 'signedint'"
+            raise ConnectionError(inequivalent(name, current).cause.args[0])
+        return arguments
+
+    def refused(error: BaseException) -> Failure:
+        return Failure(error, 406)
+
+    assert open_as_it_is(declare, refused, None) == {**CLASSIC, **there}
+    there["x-one-more"] = 1
+    with pytest.raises(ConnectionError):
+        open_as_it_is(declare, refused, None)
 
 
 # -- properties (C9, C13) --------------------------------------------------------------------------------

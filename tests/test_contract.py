@@ -335,6 +335,15 @@ def test_another_service() -> None:
             decode_reply(malformed, JSON_TYPE, None, NAMED)
 
 
+def test_reply_that_is_no_json() -> None:
+    """C13: bytes that cannot be read are malformed, also for a service whose results may be anything."""
+    anything = Service(lambda value: value, lambda value: value)
+    assert decode_reply(b'""', JSON_TYPE, None, anything) == ""
+    for body, content_type in ((b"\xff", JSON_TYPE), (b"", JSON_TYPE), (b'""', "text/html")):
+        with pytest.raises(MalformedReply):
+            decode_reply(body, content_type, None, anything)
+
+
 @pytest.fixture
 def asked() -> threading.Event:
     """Set when the table asked for the number of consumers."""

@@ -601,6 +601,19 @@ def test_returned_request(table: Table, clock: Clock) -> None:
     assert str(error_of(call)) == "no server consumes the request queue"
 
 
+def test_returned_request_with_fail_fast(hasty: Table) -> None:
+    """C6: with fail_fast a request that found no queue twice fails then, and no other call with it."""
+    call, other = hasty.sent(10), hasty.sent(10)
+    hasty.on_returned(call.correlation_id)
+    assert not call.future.done()
+    call.sent = True
+    hasty.on_returned(call.correlation_id)
+    assert type(error_of(call)) is RpcServerUnavailable
+    assert str(error_of(call)) == "no server consumes the request queue"
+    assert not other.future.done()
+    assert hasty.told == 1
+
+
 def test_counter(table: Table) -> None:
     """C22: a counter is added to; the snapshot taken before stays as it was."""
     before = table.stats
