@@ -56,13 +56,21 @@ def decode_request(body: bytes, content_type: str | None, service: Service = FIB
     """
     if not may_be_json(content_type):
         raise InvalidRequest(f"content type must be {CONTENT_TYPE}, not {content_type!r:.100}")
+    return service.check_request(decode_json(body, service))
+
+
+def decode_json(body: bytes, service: Service = FIBONACCI) -> Any:
+    """Return what a request's body holds.
+
+    Raises:
+        InvalidRequest: it is too long, or no JSON.
+    """
     if len(body) > service.max_body:
         raise InvalidRequest(f"body must be at most {service.max_body} bytes, and has {len(body)}")
     try:
-        n = json.loads(body.decode())
+        return json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"body is not JSON: {error}") from None
-    return service.check_request(n)
 
 
 def handle_request(

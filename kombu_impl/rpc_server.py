@@ -50,6 +50,7 @@ class KombuLink(Connection):
             auto_declare=False,
         )
         consumer.consume()
+        self.wake()  # a request that came with the answer is buffered: it ends no wait
         self._consumers.append(consumer)
 
     def _on_request(self, message: Message) -> None:

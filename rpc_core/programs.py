@@ -71,6 +71,10 @@ class ServerOptions:
     verbose: bool
     service: Service = FIBONACCI
 
+    def share(self, workers: int) -> int:
+        """C15: how many of the requests that a server may hold belong to so many of its workers."""
+        return -(-self.prefetch * workers // self.concurrency)
+
 
 def parse_server_options(
     package: str, argv: list[str] | None = None, service: Service = FIBONACCI

@@ -167,13 +167,9 @@ class BaseServer:
         # C15: workers that still compute for a lost connection cannot begin anything else
         assert self._link is not None
         self._abandoned = set(self._running)
-        busy = self._share(len(self._abandoned))
+        busy = self._options.share(len(self._abandoned))
         if busy < self._options.prefetch:
             self._link.consume(self._options.prefetch - busy)
-
-    def _share(self, workers: int) -> int:
-        """How many of the requests that this server may hold belong to so many of its workers."""
-        return -(-self._options.prefetch * workers // self._options.concurrency)
 
     def _forget_link(self) -> None:
         with self._lock:
@@ -283,8 +279,8 @@ class BaseServer:
             if request in self._abandoned and not self._stopping:
                 self._abandoned.remove(request)
                 assert self._link is not None
-                busy = self._share(len(self._abandoned))
-                self._link.consume(self._share(len(self._abandoned) + 1) - busy)
+                busy = self._options.share(len(self._abandoned))
+                self._link.consume(self._options.share(len(self._abandoned) + 1) - busy)
 
     # -- stopping (C17) ---------------------------------------------------------------------------------
 
