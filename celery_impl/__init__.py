@@ -1,8 +1,8 @@
 """The service on Celery: tasks, workers and results, with a message protocol of its own, over kombu.
 
-Celery gives the protocol, a worker with an event loop and a pool, and a result backend that replies
-over AMQP (`rpc://`). Its parts are meant to be replaced by subclasses of your own. The contract
-needs several: how it connects, what a broken message does to it, how results come back.
+Celery gives the protocol, a worker with steps and a pool, and a result backend that replies over AMQP (`rpc://`).
+Its parts are meant to be replaced by subclasses of your own. The contract needs several: how it connects, reads
+and stops, what a broken message does to it, how results come back.
 """
 
 GAPS: dict[str, str] = {

@@ -36,7 +36,7 @@ class App(Celery):
         return super()._connection(url if ours else "amqp://", **options)  # type: ignore[misc]
 
 
-def make_app(name: str, queue: str, arguments: Arguments, heartbeat: int) -> Celery:
+def make_app(name: str, queue: str, arguments: Arguments) -> Celery:
     """Return a Celery application with one task queue, and a name for its connections. It connects to nothing."""
     app = App("celery_impl", set_as_current=False, fixups=[], loader=Loader)
     app.conf.update(
@@ -51,18 +51,16 @@ def make_app(name: str, queue: str, arguments: Arguments, heartbeat: int) -> Cel
         task_default_delivery_mode="transient",  # else every request is written to disk
         task_acks_late=True,  # C11, C14: else acknowledged before it is computed
         result_backend_thread_safe=True,  # else a result backend for each thread
-        broker_heartbeat=heartbeat,  # else the broker's, 60 s
         broker_connection_timeout=CONNECT_TIMEOUT,
         broker_transport_options=transport_options(f"{name} of {queue}"),
         broker_channel_error_retry=True,  # C18: else a deleted queue ends the worker
-        worker_enable_remote_control=False,  # else a queue and an exchange more for each worker
-        worker_enable_prefetch_count_reduction=False,  # else fewer requests at a time after a reconnect
+        worker_enable_remote_control=False,  # else a queue more for each worker
     )
     return app
 
 
 def allow_connections(app: Celery, urls: list[str]) -> None:
-    """Tell where Celery may connect by itself: its command line does, and remote control, to answer."""
+    """Tell where Celery may connect by itself: its command line does, and a worker for events and control."""
     app.conf.update(
         broker_url=";".join(urls),
         broker_use_ssl=tls_options(urls[0]),

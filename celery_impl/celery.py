@@ -8,7 +8,6 @@ from typing import Any
 
 from celery_impl.app import allow_connections, make_app
 from celery_impl.rpc_server import FibonacciRpcServer
-from contract.limits import DEFAULT_HEARTBEAT
 from rpc_core.addresses import broker_urls
 from rpc_core.programs import parse_server_options
 from rpc_core.request_queue import declared_arguments
@@ -37,7 +36,7 @@ class Worker:
         self.exitcode = self._server.run()
 
 
-app = make_app("celery_impl command line", "rpc_queue", declared_arguments(None), DEFAULT_HEARTBEAT)
+app = make_app("celery_impl command line", "rpc_queue", declared_arguments(None))
 app.conf.broker_transport_options = {}  # what our own programs need, which read in another way
 allow_connections(app, broker_urls(None))
 app.Worker = Worker  # type: ignore[assignment,misc]

@@ -4,7 +4,7 @@ import kombu
 from celery import Celery
 
 from kombu_common import connection
-from kombu_common.hardening import PlainMessage, tls_options
+from kombu_common.hardening import keep_bodies_as_they_came, tls_options
 from rpc_core.programs import ServerOptions
 from rpc_core.request_queue import Arguments, open_as_it_is
 
@@ -13,8 +13,9 @@ class Connection(connection.Connection):
     """One connection, until it is closed or lost. One thread at a time uses it; others may only `wake` it."""
 
     def __init__(self, app: Celery, url: str, heartbeat: int) -> None:
-        super().__init__(kombu_connection(app, url, heartbeat))
-        self.channel.Message = PlainMessage  # type: ignore[attr-defined]  # the stub lacks it
+        self.kombu = kombu_connection(app, url, heartbeat)
+        super().__init__(self.kombu)
+        keep_bodies_as_they_came(self.channel)
 
 
 def kombu_connection(app: Celery, url: str, heartbeat: int) -> kombu.Connection:
@@ -25,22 +26,21 @@ def kombu_connection(app: Celery, url: str, heartbeat: int) -> kombu.Connection:
     return found
 
 
-def open_connection(app: Celery, url: str, options: ServerOptions) -> kombu.Connection:
-    """Return kombu's connection, connected, with the request queue declared; or raise, and leave nothing open."""
+def open_connection(app: Celery, url: str, options: ServerOptions) -> Connection:
+    """Return a worker's connection, with the request queue declared; or raise, and leave nothing open."""
 
-    def open_with(arguments: Arguments) -> kombu.Connection:
+    def open_with(arguments: Arguments) -> Connection:
         queue = app.amqp.queues[options.queue]
         queue.queue_arguments = arguments  # with which Celery declares it
-        opened = kombu_connection(app, url, options.heartbeat)
+        opened = Connection(app, url, options.heartbeat)
         try:
-            connection.connect(opened)
-            queue(opened.default_channel).queue_declare()
+            queue(opened.channel).queue_declare()
         except BaseException:
-            connection.drop(opened)
+            opened.drop()
             raise
         return opened
 
     return open_as_it_is(open_with, failure_of, options.queue_type)
 
 
-failure_of = connection.Connection.failure
+failure_of = Connection.failure

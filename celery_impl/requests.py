@@ -5,18 +5,19 @@ asks for. Who only reads how a Celery worker is made can skip this.
 """
 
 import json
+import logging
 import math
 import time
-from dataclasses import dataclass
 from typing import Any
 
-from kombu import Message
+from celery import states
 
 from celery_impl.app import TASK
+from celery_impl.results import encode_result
 from contract.errors import InvalidRequest
-from contract.service import FIBONACCI, Service
-from contract.wire import CONTENT_TYPE, is_json
-from kombu_common.hardening import body_of
+from contract.service import Service
+from contract.wire import CONTENT_TYPE, decode_json, is_json, message_of
+from kombu_common.hardening import PlainMessage, body_of
 
 NOT_OFFERED = {  # what Celery would obey, and its name in a Celery client
     "eta": "eta or countdown",
@@ -28,14 +29,21 @@ NOT_OFFERED = {  # what Celery would obey, and its name in a Celery client
 }
 TRACING = ("traceparent", "tracestate", "baggage", "sentry-trace")  # W3C's headers, and Sentry's
 
+log = logging.getLogger(__name__)
 
-@dataclass(eq=False, slots=True)
-class Job:
-    """What the task and the event loop share about one request."""
+
+class TaskMessage(PlainMessage):
+    """A request, with what the task and the main thread tell each other about it."""
 
     channel: Any
-    deadline: float = math.inf  # time.monotonic()
+    headers: Any
+    deadline = math.inf  # time.monotonic()
     reply: dict[str, Any] | None = None
+
+    @property
+    def correlation_id(self) -> Any:
+        """Text; or bytes, where py-amqp finds no UTF-8."""
+        return self.properties.get("correlation_id")
 
     @property
     def is_lost(self) -> bool:
@@ -48,28 +56,32 @@ class Job:
         return not self.is_lost and time.monotonic() < self.deadline
 
 
-def decode_request(message: Message, service: Service = FIBONACCI) -> Any:
-    """Return the n that a task message asks for (C9).
+def check(message: TaskMessage, service: Service) -> None:
+    """Leave of a message n, and nothing else that Celery would obey; or give it the reply that refuses it."""
+    try:
+        rewrite(message, decode_request(message, service))
+    except Exception as error:  # whatever a message does, it must not end the worker
+        log.warning("invalid request: %.200s", error)
+        refusal = InvalidRequest(message_of(error))
+        message.reply = encode_result(message.correlation_id or "", refusal, states.FAILURE)
+
+
+def decode_request(message: TaskMessage, service: Service) -> Any:
+    """Return the n that a task message asks for.
 
     Raises:
         InvalidRequest: it does not call our task with one valid n, and nothing else, in Celery's protocol 2.
     """
-    headers, body = message.headers, body_of(message)
+    headers = message.headers
     if not is_json(message.content_type):
         raise InvalidRequest(
             f"content type must be {CONTENT_TYPE}, not {message.content_type!r:.80}"
         )
-    if getattr(message, "compression", None):
+    if message.compression:
         raise InvalidRequest("body must not be compressed")
-    if len(body) > service.max_body:
-        raise InvalidRequest(f"body must be at most {service.max_body} bytes, and has {len(body)}")
     if headers.get("task") != TASK or not isinstance(headers.get("id"), str):
         raise InvalidRequest(f"headers must be of a call of the task {TASK!r}, with an id")
-    try:
-        content = json.loads(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"body is not JSON: {error}") from None
-    match content:
+    match decode_json(body_of(message), service):
         case [[n], {**kwargs}, {**embed}] | [[], {"n": n, **kwargs}, {**embed}] if not kwargs:
             for name, text in NOT_OFFERED.items():
                 value = headers.get(name) or embed.get(name)
@@ -79,22 +91,19 @@ def decode_request(message: Message, service: Service = FIBONACCI) -> Any:
     raise InvalidRequest("body must be [[n], {}, {...}]: one argument, n")
 
 
-def rewrite(message: Message, n: Any) -> Job:
-    """Leave of the message n, and nothing else that Celery would obey; return its job."""
-    headers: dict[str, Any] = message.headers
-    expiration = message.properties.get("expiration")
-    deadline = time.monotonic() + int(expiration) / 1000 if expiration else math.inf
-    job = Job(message.channel, deadline)
+def rewrite(message: TaskMessage, n: Any) -> None:
+    """Set the deadline, and what Celery shall see of the message."""
+    headers = message.headers
+    if expiration := message.properties.get("expiration"):
+        message.deadline = time.monotonic() + int(expiration) / 1000
     tracing = {name: headers[name] for name in TRACING if isinstance(headers.get(name), str)}
-    kept: dict[str, Any] = {
+    message.headers = {
         **tracing,
         "headers": tracing,  # where Sentry looks; OpenTelemetry looks one level up
         "task": TASK,
         "id": headers["id"],
         "ignore_result": headers.get("ignore_result") is True,
-        "job": job,
+        "message": message,
     }
-    message.headers = kept
     message.content_type, message.content_encoding = CONTENT_TYPE, "utf-8"
     message.body = json.dumps([[n], {}, {}])
-    return job

@@ -82,7 +82,7 @@ class RpcBackend(rpc.RPCBackend):
     ) -> None:
         """Leave the reply to the worker's consumer; Celery's own sends it from here, on another connection."""
         assert request is not None
-        request.job.reply = encode_result(task_id, result, state)
+        request.message.reply = encode_result(task_id, result, state)
 
 
 def encode_result(task_id: str, result: Any, state: str) -> dict[str, Any]:

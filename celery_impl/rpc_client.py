@@ -25,9 +25,7 @@ class CeleryLink(Connection):
     """A client's connection: connect, declare, consume; then publish, and hand over each reply."""
 
     def __init__(self, url: str, options: ClientOptions, pending: PendingCalls) -> None:
-        self._app = make_app(
-            "celery_impl client", options.queue, options.queue_arguments, options.heartbeat
-        )
+        self._app = make_app("celery_impl client", options.queue, options.queue_arguments)
         super().__init__(self._app, url, options.heartbeat)
         self._options = options
         self._pending = pending

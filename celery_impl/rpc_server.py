@@ -5,7 +5,6 @@ which is to compute, to store the result, to acknowledge.
 What it leaves to you: what a task may raise without harm, and the consumer (`consumer.py`).
 """
 
-import logging
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -14,16 +13,13 @@ from typing import Any
 import celery
 from celery.app.trace import setup_worker_optimizations
 from celery.exceptions import Ignore
-from celery.platforms import IS_WINDOWS
 from kombu.utils.compat import detect_environment
 
 from celery_impl.app import TASK, allow_connections, make_app
 from celery_impl.consumer import RpcConsumer
 from contract.errors import InvalidRequest, RemoteError
 from contract.wire import encode_result, message_of
-from rpc_core.programs import EXIT_USAGE, ServerOptions, StopSignals, parse_server_options
-
-log = logging.getLogger(__name__)
+from rpc_core.programs import EXIT_USAGE, ServerOptions, parse_server_options
 
 
 class FibonacciRpcServer:
@@ -35,34 +31,30 @@ class FibonacciRpcServer:
     def __init__(self, options: ServerOptions, *, monitored: bool = False) -> None:
         self._options = options
         self._monitored = monitored
-        self._app = make_app(
-            "celery_impl server", options.queue, options.queue_arguments, options.heartbeat
-        )
+        # no arguments yet, which are for the declaration: Celery would add 28 queues to a quorum queue, for `eta`
+        self._app = make_app("celery_impl server", options.queue, {})
         if monitored:
             allow_connections(self._app, options.urls)
-        # expected errors, which are the caller's to log; of others Celery logs the traceback
-        self._app.task(name=TASK, bind=True, shared=False, throws=(InvalidRequest, RemoteError))(
-            task_body(options)
-        )
+        self._app.task(name=TASK, bind=True, shared=False)(task_body(options))
 
     def run(self) -> int:
         """Serve, and return the exit code."""
         if (reason := obstacle()) is not None:
             print(f"python -m celery_impl.rpc_server: {reason}", file=sys.stderr)
             return EXIT_USAGE
-        # it logs a traceback when a connection that it clears away is lost, which is why it does
-        logging.getLogger("celery.worker.loops").setLevel(logging.CRITICAL)
         setup_worker_optimizations(self._app)  # the pool's threads find the application by this
-        with StopSignals(wake=lambda: None) as signals:  # the worker's event loop waits on them
-            worker = self._app.WorkController(
-                pool="threads",  # prefork answers for a killed child, and then nobody runs it again
-                concurrency=self._options.concurrency,
-                consumer_cls=partial(RpcConsumer, options=self._options, signals=signals),
-                without_mingle=True,  # else it asks other workers what they know, and waits a second
-                without_gossip=True,  # else a queue and a connection, for events from other workers
-                without_heartbeat=not self._monitored,  # events; AMQP's heartbeats are not meant
-                task_events=self._monitored,
-            )
+        worker: Any = self._app.WorkController(
+            pool="threads",  # prefork answers for a killed child, and then nobody runs it again
+            concurrency=self._options.concurrency,
+            consumer_cls=partial(RpcConsumer, options=self._options),
+            use_eventloop=False,  # the consumer's loop is kombu_impl's
+            prefetch_multiplier=0,  # the consumer sets it: Celery's is a multiple of the concurrency
+            without_mingle=True,  # else it asks other workers what they know, and waits a second
+            without_gossip=True,  # else a queue and a connection, for events from other workers
+            without_heartbeat=not self._monitored,  # events; AMQP's heartbeats are not meant
+            task_events=self._monitored,
+        )
+        with worker.consumer.signals:
             worker.start()
         return int(worker.exitcode or 0)
 
@@ -71,10 +63,8 @@ def obstacle() -> str | None:
     """Return why the worker cannot run here, if it cannot."""
     if celery.VERSION < (5, 7):  # its consumer has no `call_soon_ack`: nothing would be answered
         return f"Celery 5.7 or newer is needed, not {celery.__version__}"
-    if IS_WINDOWS:
-        return "Celery's worker has no event loop on Windows, which this server needs: run it elsewhere"
     if (environment := detect_environment()) != "default":
-        return f"sockets patched by {environment} are not supported: Celery has no event loop there"
+        return f"sockets patched by {environment} are not supported: Celery connects there without a limit"
     return None
 
 
@@ -82,16 +72,15 @@ def task_body(options: ServerOptions) -> Callable[[Any, Any], Any]:
     """Return the function as Celery shall run it, in a thread of the pool."""
 
     def fibonacci(task: Any, n: Any) -> Any:
-        if not task.request.job.is_wanted:  # C5: Celery acknowledges, and does not reply
+        if not task.request.message.is_wanted:  # C5: Celery acknowledges, and does not reply
             raise Ignore
         try:
             result = options.function(n)
             encode_result(result, options.service)  # whether it can be sent (C10)
         except InvalidRequest:
             raise
-        except BaseException as error:  # SystemExit too: a function must not end its server
-            log.exception("the function raised")
-            raise RemoteError(type(error).__name__, message_of(error)) from None
+        except BaseException as error:  # SystemExit too, which Celery would not answer
+            raise RemoteError(type(error).__name__, message_of(error)) from error
         return result
 
     return fibonacci

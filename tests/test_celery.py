@@ -185,7 +185,7 @@ def test_prefetch_after_a_reconnect(
         assert prefetch(private_broker, queue) == expected
     (tmp_path / "gate 4").touch()
     assert client.call(4, timeout=20) == 4
-    assert logged_calls(log) == [1, 2, 3, 4]
+    assert sorted(logged_calls(log)) == [1, 2, 3, 4]  # three begin at once, in threads
 
 
 def test_no_reply_for_a_lost_connection(

@@ -1,8 +1,5 @@
 """C14: a worker's acknowledgement overtakes its reply: Celery sends the two on ways of their own."""
 
-from collections.abc import Callable
-from typing import Any
-
 from celery_impl.consumer import RpcConsumer
 from tests.broken import _base, _celery
 
@@ -14,15 +11,11 @@ CAUGHT_BY = {"test_methods_of_a_server"}
 
 
 class Consumer(RpcConsumer):
-    def call_soon_ack(self, p: Callable[..., object], *args: Any) -> None:
-        message: Any = p
-
-        def acknowledge_first() -> None:
-            p(*args)
-            self._done.append((message.__self__, lambda: None))
-            self._settle()
-
-        self.hub.call_soon(acknowledge_first)
+    def perform_pending_operations(self) -> None:
+        for message in self._done:
+            message.ack()
+            message.ack = lambda: None  # type: ignore[method-assign,assignment,misc]
+        super().perform_pending_operations()
 
 
 class Server(_celery.Server):

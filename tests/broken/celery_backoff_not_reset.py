@@ -1,5 +1,7 @@
 """C18: a worker that was connected goes on with the pauses where it left off."""
 
+from typing import Any
+
 from celery_impl.consumer import RpcConsumer
 from rpc_core.connecting import ServerBackoff
 from tests.broken import _base, _celery
@@ -17,9 +19,9 @@ class NotReset(ServerBackoff):
 
 
 class Consumer(RpcConsumer):
-    def on_ready(self) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._backoff.__class__ = NotReset
-        super().on_ready()
 
 
 class Server(_celery.Server):

@@ -12,8 +12,7 @@ BREAKS = {"C17"}
 
 
 class Consumer(RpcConsumer):
-    def _on_signal(self) -> None:
-        self._stopping = True
+    def _stop(self) -> None:
         raise WorkerTerminate(0)
 
 

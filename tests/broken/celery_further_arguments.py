@@ -4,10 +4,8 @@ import json
 from typing import Any
 from unittest.mock import patch
 
-from kombu import Message
-
-from celery_impl import consumer
-from celery_impl.requests import decode_request
+from celery_impl import requests
+from celery_impl.requests import TaskMessage, decode_request
 from kombu_common.hardening import body_of
 from tests.broken import _base, _celery
 
@@ -18,7 +16,7 @@ BREAKS = {"C9"}
 CAUGHT_BY = {"test_further_arguments"}
 
 
-def decode_some(message: Message, *service: Any) -> Any:
+def decode_some(message: TaskMessage, *service: Any) -> Any:
     content: Any = None
     try:
         content = json.loads(body_of(message))
@@ -30,5 +28,5 @@ def decode_some(message: Message, *service: Any) -> Any:
 
 class Server(_celery.Server):
     def run(self) -> int:
-        with patch.object(consumer, "decode_request", decode_some):
+        with patch.object(requests, "decode_request", decode_some):
             return super().run()

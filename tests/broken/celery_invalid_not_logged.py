@@ -15,4 +15,4 @@ CAUGHT_BY = {"test_log_of_invalid_requests"}
 class Server(_celery.Server):
     def __init__(self, options: ServerOptions) -> None:
         super().__init__(options)
-        logging.getLogger("celery_impl.consumer").setLevel(logging.ERROR)
+        logging.getLogger("celery_impl.requests").setLevel(logging.ERROR)

@@ -11,9 +11,9 @@ CAUGHT_BY = {"test_stopping_server_on_the_wire"}
 
 
 class Consumer(RpcConsumer):
-    def _on_signal(self) -> None:
-        self.connection.default_channel.basic_cancel = lambda _: None
-        super()._on_signal()
+    def _stop(self) -> None:
+        self._link.channel.basic_cancel = lambda _: None  # type: ignore[attr-defined]
+        super()._stop()
 
 
 class Server(_celery.Server):

@@ -24,8 +24,8 @@ class RpcBackend(results.RpcBackend):
         **_: Any,
     ) -> None:
         super().store_result(task_id, result, state, request=request)
-        if request.job.reply:
-            request.job.reply["traceback"] = traceback
+        if request.message.reply:
+            request.message.reply["traceback"] = traceback
 
 
 class Server(_celery.Server):

@@ -1,13 +1,7 @@
 """C9: Celery gets every message unchecked; it drops those that it does not understand."""
 
-from collections.abc import Callable
-from typing import Any
-
-from celery.worker.consumer import Consumer
-from kombu import Message
-
 from celery_impl.consumer import RpcConsumer
-from celery_impl.requests import Job
+from celery_impl.requests import TaskMessage
 from tests.broken import _base, _celery
 
 __path__ = _base.PARTS
@@ -18,16 +12,10 @@ ALSO = {"C5", "C20"}
 
 
 class Trusting(RpcConsumer):
-    def create_task_handler(self, *args: Any) -> Callable[[Any], None]:
-        handle = Consumer.create_task_handler(self, *args)
-
-        def on_message(message: Message) -> None:
-            job = self._held[message] = Job(message.channel)
-            headers: dict[str, Any] = {**message.headers, "job": job}
-            message.headers = headers
-            handle(message)
-
-        return on_message
+    def _on_message(self, message: TaskMessage) -> None:
+        self._held.add(message)
+        message.headers = {**message.headers, "message": message}
+        self._handle(message)
 
 
 class Server(_celery.Server):
