@@ -24,6 +24,7 @@ from benchmarks.results import (
     THREADS,
     Run,
     publish,
+    publishable,
     published,
 )
 from benchmarks.tables import INVALID, Answer, answers, budget, headline, summary, versions
@@ -58,22 +59,31 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         if arguments.publish:
-            publish(arguments.run or DRAFT)
+            saved = arguments.run or DRAFT
+            draw(Run(publishable(saved)))  # before anything is kept
+            publish(saved)
         elif arguments.run:
             summarise(arguments.run)
             return 0
+        runs = published()
+        if not runs:
+            return complain("no saved run: `make publish`")
+        return check(runs) if arguments.check else write(runs)
     except (OSError, ValueError) as error:
         return complain(str(error))
-    runs = published()
-    if not runs:
-        return complain("no saved run: `make publish`")
-    return check(runs) if arguments.check else write(runs)
+    except ModuleNotFoundError as error:
+        return complain(f"{without_pictures(error)}, and nothing is published without them")
 
 
 def complain(problem: str) -> int:
     """Print one line to standard error and return 1."""
     print(f"benchmarks.report: {problem}", file=sys.stderr)
     return 1
+
+
+def without_pictures(error: ModuleNotFoundError) -> str:
+    """Return what to do when pictures cannot be drawn."""
+    return f"the pictures need {error.name}: pip install --editable '.[dev,pictures]'"
 
 
 # -- what is published -----------------------------------------------------------------------------------
@@ -96,12 +106,14 @@ def files(runs: list[Run]) -> dict[Path, str]:
 
 
 def draw(run: Run) -> dict[str, str]:
-    """Return the pictures that the run has data for, as SVG by file name."""
+    """Return the pictures that the run has data for, as SVG by file name.
+
+    Raises:
+        ModuleNotFoundError: matplotlib, of the optional group `pictures`, is not installed.
+    """
     # here: matplotlib takes half a second to import, and each process of the tests imports this module
-    try:
-        from benchmarks.pictures import pictures
-    except ModuleNotFoundError as error:
-        sys.exit(f"the pictures need {error.name}: pip install --editable '.[dev,pictures]'")
+    from benchmarks.pictures import pictures
+
     return pictures(run)
 
 
@@ -201,7 +213,12 @@ def summarise(path: Path) -> None:
     page_path = (
         path.with_name("report.html") if path.stem == "benchmark" else path.with_suffix(".html")
     )
-    page_path.write_text(page(run, draw(run), [run]))
+    try:
+        drawn = draw(run)
+    except ModuleNotFoundError as error:
+        drawn = {}
+        out.print(f"[dim]The page has no pictures: {without_pictures(error)}[/dim]", soft_wrap=True)
+    page_path.write_text(page(run, drawn, [run]))
     seconds = run.data.get("seconds")
     out.print(f"[dim]{run.caption}[/dim]", soft_wrap=True)
     out.print(f"{seconds} s of measuring; data: {path}; page: {page_path}", soft_wrap=True)

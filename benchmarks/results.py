@@ -174,17 +174,27 @@ def published() -> list[Run]:
     return list({run.series: run for run in runs}.values())[::-1]
 
 
-def publish(path: Path) -> None:
-    """Keep a run among the published ones, without the single timings.
+def publishable(path: Path) -> dict[str, Any]:
+    """Return a saved run that may be published.
 
     Raises:
         ValueError: other programs ran before it, or it is a quick one.
     """
-    data = json.loads(path.read_text())
+    data: dict[str, Any] = json.loads(path.read_text())
     if reason := refusal(data["environment"].get("load_before")):
         raise ValueError(reason)
     if data["effort"] != "full":
         raise ValueError(f"{path} is a quick run: publish one of `pytest --benchmark`")
+    return data
+
+
+def publish(path: Path) -> None:
+    """Keep a run among the published ones, without the single timings.
+
+    Raises:
+        ValueError: it is not to be published.
+    """
+    data = publishable(path)
     for each in data["benchmarks"]:
         each["stats"].pop("data", None)
     RESULTS.mkdir(exist_ok=True)

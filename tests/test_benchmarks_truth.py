@@ -318,6 +318,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_published_files_depend_on_the_data_alone(project: Path) -> None:
     """The same data give the same files; other data make them stale, and `--check` says so."""
+    pytest.importorskip("matplotlib")
     draft = project / "benchmark.json"
     draft.write_text(json.dumps(saved_run()))
     readme = project / report.README
@@ -347,6 +348,24 @@ def test_disturbed_run_is_not_published(project: Path, capsys: pytest.CaptureFix
     draft.write_text(json.dumps(saved_run() | {"effort": "quick"}))
     with pytest.raises(ValueError, match="quick run"):
         publish(draft)
+    assert not (project / "results").exists()
+
+
+def test_without_matplotlib(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is optional: a run's page has no pictures then, and says why. Nothing is published without them."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "benchmarks.pictures", raising=False)
+    draft = project / "benchmark.json"
+    draft.write_text(json.dumps(saved_run()))
+    assert report.main([str(draft)]) == 0
+    assert "no pictures: the pictures need matplotlib: pip install" in capsys.readouterr().out
+    page = (project / "report.html").read_text()
+    assert "0.63 ms" in page
+    assert "<svg" not in page
+    assert report.main(["--publish", str(draft)]) == 1
+    assert "nothing is published without them" in capsys.readouterr().err
     assert not (project / "results").exists()
 
 

@@ -91,7 +91,7 @@ def test_told_once(url: str) -> None:
     assert "\n       3 x Overrun: the test has not ended after 2 s\n" in output
     assert " has not ended after 0.5 s (instead of 2 s, as others have hung)\n" in output
     assert "teardown, after this failure" in output
-    assert re.search(r"^=+ 4 failed in", output, re.MULTILINE)
+    assert re.search(r"^=+ 4 failed(, \d+ warnings?)? in", output, re.MULTILINE)
 
 
 def test_limits_that_do_not_shrink(url: str) -> None:
