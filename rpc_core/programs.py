@@ -247,7 +247,8 @@ class StopSignals:
         self._restore()
         if self._waker is not None:
             signal.set_wakeup_fd(-1)
-            self._writer.send(b".")
+            with suppress(BlockingIOError):  # full: a signal has ended it
+                self._writer.send(b".")
             self._waker.join()
         self._selector.close()
         self._reader.close()
@@ -310,7 +311,7 @@ def load_function(name: str) -> Callable[[Any], Any]:
 
 def configure_logging(package: str, *, verbose: bool) -> None:
     """Log to standard error: this project at INFO, or at DEBUG with every message that passes."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger().setLevel(logging.WARNING)
     for name in ("contract", "rpc_core", package, "__main__"):
         logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.INFO)

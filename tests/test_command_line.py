@@ -183,6 +183,19 @@ def test_n(
     assert capsys.readouterr().out == f" [x] Requesting fib({n})\n [.] Got 832040\n" * 2
 
 
+def test_what_is_asked_is_shown_at_once(
+    recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names: a pipe gets the question before the answer is there, and the answer as soon as it is."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written))
+    seen: list[bytes] = []
+    monkeypatch.setattr(recorder, "call", lambda *_: seen.append(written.getvalue()) or 55)
+    monkeypatch.setattr(recorder, "close", lambda _: seen.append(written.getvalue()))
+    assert run(recorder, "10") == 0
+    assert seen == [b" [x] Requesting fib(10)\n", b" [x] Requesting fib(10)\n [.] Got 55\n"]
+
+
 def test_only_the_first_line_is_read(
     recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,6 +326,18 @@ def test_log_levels(recorder: type[Recorder], verbose: bool, level: int) -> None
     assert logging.getLogger("pika").level == logging.CRITICAL
 
 
+def test_log_lines(
+    recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names: what is logged stands on standard error, with time, level and where it comes from."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's
+    assert run(recorder, "30") == 0
+    logging.getLogger("rpc_core.x").info("told")
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO rpc_core\.x: told\n", capsys.readouterr().err
+    )
+
+
 def test_interrupt(recorder: type[Recorder]) -> None:
     """C7: Ctrl-C ends the client program as the system would, unless somebody has said otherwise."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -362,6 +387,12 @@ def test_each_option_of_the_server_arrives(arguments: list[str], changed: dict[s
     assert logging.getLogger(PACKAGE).level == (logging.DEBUG if found.verbose else logging.INFO)
 
 
+def test_service_of_the_server() -> None:
+    """Names: a server of another service (docs/make-it-yours.md) checks by that."""
+    another = Service(lambda value: value, lambda value: value)
+    assert parse_server_options(PACKAGE, [], another).service is another
+
+
 def test_function_that_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     """Names: a server's function that cannot be had is wrong usage, and one line says why."""
     with pytest.raises(SystemExit) as ended:
@@ -396,48 +427,67 @@ def test_address_from_the_environment(
     ]
 
 
-def help_of(
-    program: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> str:
-    """Return what a program says of itself, each option in one line."""
-    monkeypatch.setenv("COLUMNS", "1000")
-    show: dict[str, Callable[[list[str]], object]] = {
-        "rpc_client": lambda arguments: run_client(PACKAGE, Recorder, arguments),
-        "rpc_server": lambda arguments: parse_server_options(PACKAGE, arguments),
-    }
-    with pytest.raises(SystemExit) as ended:
-        show[program](["--help"])
-    assert ended.value.code == 0
-    return re.sub(r"[ \n]+", " ", capsys.readouterr().out)
+COMMON_HELP = """
+    --url URLS  The broker, or several separated by ';' to try in turn, as amqp://user:password@host:port/vhost
+        or amqps://... (default: $AMQP_URL, else amqp://guest:guest@localhost:5672/%2F)
+    --queue NAME  The request queue. (default: rpc_queue)
+    --queue-type {classic,quorum}  The type that the request queue must have; quorum is replicated over a
+        cluster. (default: of the queue that exists, else classic)
+    --heartbeat S  Seconds after which a silent connection counts as lost. (default: 30)
+    -v, --verbose  Show every message as it passes.
+"""
+CLIENT_HELP = f"""
+usage: python -m {PACKAGE}.rpc_client [-h] [--url URLS] [--queue NAME] [--queue-type {{classic,quorum}}]
+    [--heartbeat S] [-v] [--timeout S] [--fail-fast] [n]
+Ask a server for fib(n) and print the answer.
+positional arguments:
+    n  The number to ask for; read from standard input if absent.
+options:
+    -h, --help  show this help message and exit
+    {COMMON_HELP}
+    --timeout S  Seconds to wait for the answer. (default: 10.0)
+    --fail-fast  Fail within 1 s when no server consumes the queue.
+exit codes: 0 done; 1 the server answered with an error; 2 wrong usage; 69 no answer (no broker, no server, too
+    late, connection lost); 77 the broker refused the user, the password, a permission, the certificate, or the
+    queue's declaration
+"""
+SERVER_HELP = f"""
+usage: python -m {PACKAGE}.rpc_server [-h] [--url URLS] [--queue NAME] [--queue-type {{classic,quorum}}]
+    [--heartbeat S] [-v] [--function MODULE:ATTR] [--concurrency N] [--prefetch N]
+Serve fib(n), or a function of your own, from an AMQP queue.
+options:
+    -h, --help  show this help message and exit
+    {COMMON_HELP}
+    --function MODULE:ATTR  The function to serve: it takes an int and returns an int.
+        (default: contract.fibonacci:fib)
+    --concurrency N  How many requests to compute at once. (default: 1)
+    --prefetch N  How many requests to hold at once; more than are computed at once raises throughput and makes
+        dispatch less fair. (default: as many as are computed)
+exit codes: 0 stopped by SIGTERM or Ctrl-C; 2 wrong usage; 77 the broker refused the user, the password, a
+    permission, the certificate, or the queue's declaration
+"""
 
 
 @pytest.mark.parametrize(
-    ("program", "said"),
+    ("show", "text"),
     [
-        ("rpc_client", ["rpc_queue", "of the queue that exists, else classic", "30", "10.0"]),
-        (
-            "rpc_server",
-            [
-                "rpc_queue",
-                "of the queue that exists, else classic",
-                "30",
-                "contract.fibonacci:fib",
-                "1",
-                "as many as are computed",
-            ],
-        ),
+        (lambda: run_client(PACKAGE, Recorder, ["--help"]), CLIENT_HELP),
+        (lambda: parse_server_options(PACKAGE, ["--help"]), SERVER_HELP),
     ],
+    ids=["rpc_client", "rpc_server"],
 )
-def test_defaults_that_help_names(
-    program: str,
-    said: list[str],
+def test_help(
+    show: Callable[[], object],
+    text: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Names: the defaults in --help are those that a program has without an option."""
-    text = help_of(program, capsys, monkeypatch)
-    address = "$AMQP_URL, else amqp://guest:guest@localhost:5672/%2F"
-    assert re.findall(r"\(default: (.*?)\)", text) == [address, *said]
+    """Names: --help tells all options with their defaults, and the exit codes; line breaks aside."""
+    monkeypatch.setenv("COLUMNS", "1000")
+    with pytest.raises(SystemExit) as ended:
+        show()
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.split() == text.split()
 
 
 def test_signature(backend: str) -> None:
@@ -464,7 +514,7 @@ def test_function_that_is_named() -> None:
     for name, says in {
         "no.such.module:x": r"cannot load function 'no.such.module:x' \(MODULE:ATTR\): ModuleNotFoundError",
         "contract.fibonacci:x": "AttributeError",
-        "contract.fibonacci": "cannot load function",
+        "contract.fibonacci": "cannot load function 'contract.fibonacci' .*AttributeError",
         "contract.fibonacci:MAX_N": "'contract.fibonacci:MAX_N' is not a function",
         "": "cannot load function",
     }.items():
@@ -504,6 +554,57 @@ def test_stop_signals(number: signal.Signals) -> None:
         assert os.read(signals.fileno(), 10) == b"."
         assert signals.wait(20)  # at once: it came
     assert signal.getsignal(number) is before
+
+
+def test_ctrl_break(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C17: where there is a Ctrl-Break (Windows) it stops a server as Ctrl-C does."""
+    monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR1, raising=False)
+    before = signal.getsignal(signal.SIGUSR1)
+    with StopSignals(lambda: None) as signals:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert signals.wait(20)
+    assert signal.getsignal(signal.SIGUSR1) is before
+
+
+@pytest.fixture
+def without_forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, where Python runs a signal's handler after the wait that it should end."""
+    monkeypatch.delattr(os, "register_at_fork")
+
+
+@pytest.mark.usefixtures("without_forks")
+def test_stop_signals_without_forks() -> None:
+    """C17: on Windows a thread wakes the server; what came stays readable, for an event loop."""
+    woken: list[str] = []
+    with StopSignals(lambda: woken.append(threading.current_thread().name)) as signals:
+        assert signals._waker is not None
+        assert signals._waker.daemon
+        os.kill(os.getpid(), signal.SIGTERM)
+        signals._waker.join(10)
+        assert sorted(woken) == ["MainThread", "rpc-signals"]
+        assert signals.wait(20)
+        assert os.read(signals.fileno(), 10) == bytes([signal.SIGTERM]) + b"."
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+@pytest.mark.usefixtures("without_forks")
+def test_end_without_a_signal() -> None:
+    """C17: on Windows the thread that waits for signals ends with the server, if none came."""
+    with StopSignals(lambda: None) as signals:
+        waker = signals._waker
+        assert waker is not None
+        assert waker.is_alive()
+    assert not waker.is_alive()
+
+
+@pytest.mark.usefixtures("without_forks")
+def test_many_stop_signals_without_forks(capfd: pytest.CaptureFixture[str]) -> None:
+    """C17: on Windows, too, signals that come again and again do no harm, and nothing is said of them."""
+    with StopSignals(lambda: None) as signals:
+        for _ in range(20_000):
+            signals._on_signal()
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert capfd.readouterr().err == ""
 
 
 def test_many_stop_signals() -> None:

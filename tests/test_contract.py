@@ -6,6 +6,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -266,11 +267,34 @@ def test_implementations() -> None:
         assert client_class(package).__name__ == "FibonacciRpcClient"
     assert gaps("raw_pika") == gaps("kombu_impl") == {}
     assert gaps("celery_impl").keys() == {"shared_wire"}
+    assert gaps("contract") == {}  # which declares none
     for name in ("no_such_package", "contract", "no.such.package", ""):
         with pytest.raises(
             ValueError, match=r"no module '.*' can be imported .*raw_pika, kombu_impl, celery_impl"
         ):
             check_implementation(name)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("raise RuntimeError('boom')", "RuntimeError('boom')"),
+        ("import no_such_module", """ModuleNotFoundError("No module named 'no_such_module'")"""),
+    ],
+)
+def test_implementation_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, why: str
+) -> None:
+    """Names: of a package that fails when it is imported the error is told."""
+    (tmp_path / "failing").mkdir()
+    (tmp_path / "failing" / "__init__.py").write_text(line)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=r"^no module") as caught:
+        check_implementation("failing")
+    assert str(caught.value) == (
+        f"no module 'failing.rpc_client' can be imported: {why} "
+        "(implementations here: raw_pika, kombu_impl, celery_impl)"
+    )
 
 
 def test_error_that_cannot_be_shown() -> None:

@@ -21,12 +21,13 @@ from contract import (
     Stats,
 )
 from contract.limits import DEADLINE_TOLERANCE, FAIL_FAST_WITHIN, MAX_TIMEOUT
+from contract.service import Service
 from rpc_core import pending as module
 from rpc_core.consumers import ConsumerQuestion, Consumers
-from rpc_core.limits import ASK_BEFORE_DEADLINE, FAIL_FAST_AFTER
+from rpc_core.limits import ASK_BEFORE_DEADLINE, FAIL_FAST_AFTER, SCAN_INTERVAL
 from rpc_core.pending import PendingCall, PendingCalls, resolve_future
 from tests.clock import Clock
-from tests.waiting import wait_until
+from tests.waiting import idle, wait_until
 
 JSON_TYPE = "application/json"
 ROUND_TRIP = 0.2  # seconds: a slow network's, which the answer about consumers must have time for
@@ -172,7 +173,7 @@ def test_later_call_with_an_earlier_deadline(watched: Table) -> None:
 @pytest.mark.parametrize("timeout", [0, 0.0, -1])
 def test_deadline_that_has_passed(table: Table, timeout: float) -> None:
     """C4, C22: a call without any time fails at once, is counted, and never enters the table."""
-    with pytest.raises(RpcTimeout, match="had passed before"):
+    with pytest.raises(RpcTimeout, match=r"^the deadline had passed before the call was made$"):
         table.add(b"1", timeout)
     assert table.stats == Stats(timed_out=1)
 
@@ -216,7 +217,45 @@ def test_logging_that_fails_ends_no_thread(
     monkeypatch.setattr(watched, "_on_timed_out", fails_once)
     for _ in range(2):
         assert isinstance(watched.sent(0.05).future.exception(timeout=20), RpcTimeout)
-    assert "watching the deadlines" in caplog.text
+    assert caplog.messages == ["watching the deadlines"]
+
+
+def test_log_that_cannot_be_written(watched: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """C4: not even an error that cannot be logged ends the thread that watches."""
+    logged: list[str] = []
+
+    def fail(*_: object) -> None:
+        logged.append("once more")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(watched, "_on_timed_out", fail)
+    monkeypatch.setattr(module.log, "exception", fail)
+    for _ in range(2):
+        assert isinstance(watched.sent(0.05).future.exception(timeout=20), RpcTimeout)
+    wait_until(lambda: len(logged) == 4, "all to fail")
+
+
+def test_thread_that_watches_sleeps(
+    watched: Table, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """C4, C21: it looks when a call needs it, not all the time; and nothing fails meanwhile."""
+    looks: list[float] = []
+    look = watched._end_expired
+
+    def note() -> None:
+        looks.append(time.monotonic())
+        look()
+
+    monkeypatch.setattr(watched, "_end_expired", note)
+    for others in (0, 1):
+        for _ in range(others):
+            watched.sent(100)
+        assert isinstance(watched.sent(0.05).future.exception(timeout=20), RpcTimeout)
+        idle(10 * SCAN_INTERVAL)
+    assert len(looks) <= 10  # for each of three calls: when it comes, when it asks, when it ends
+    assert caplog.text == ""
+    assert watched.deadline_thread is not None
+    assert watched.deadline_thread.daemon
 
 
 # -- who serves (C6) -------------------------------------------------------------------------------------
@@ -330,9 +369,10 @@ def test_fail_fast_does_not_ask_for_ever(hasty: Table, clock: Clock) -> None:
     assert type(error_of(call)) is RpcTimeout
 
 
-def test_short_fail_fast_call_asks_once(hasty: Table, clock: Clock) -> None:
+@pytest.mark.parametrize("timeout", [0.8, 1.0])
+def test_short_fail_fast_call_asks_once(hasty: Table, clock: Clock, timeout: float) -> None:
     """C6: with too little time for a second answer the first one stands."""
-    call = hasty.sent(0.8)
+    call = hasty.sent(timeout)
     clock.now = call.next_check
     hasty.look()
     hasty.on_consumer_count(2)
@@ -509,6 +549,21 @@ def test_replies_that_belong_to_nobody(table: Table) -> None:
     assert table.stats == Stats(late=2, unknown=len(strange))
 
 
+def test_id_that_is_not_given_out_yet(table: Table) -> None:
+    """C13: before the first call no id is known, not even the one that it will have."""
+    table.resolve(f"{table._prefix}1", 1)
+    assert table.stats == Stats(unknown=1)
+    assert table.sent(10).correlation_id == f"{table._prefix}1"
+
+
+def test_reply_of_another_service(table: Table) -> None:
+    """C13: a result is checked as the table's own service wants it."""
+    table.service = Service(lambda value: value, lambda value: value)
+    call = table.sent(10)
+    table.on_reply(call.correlation_id, b'{"name": "x"}', JSON_TYPE, None)
+    assert call.future.result(timeout=0) == {"name": "x"}
+
+
 def test_duplicate(table: Table) -> None:
     """C13: a duplicate changes nothing in the call that it repeats."""
     call = table.sent(10)
@@ -537,6 +592,15 @@ def test_calls_that_were_sent_are_lost(table: Table) -> None:
     assert table.stats == Stats(failed=1, in_flight=1)
 
 
+def test_call_that_ends_while_others_fail(table: Table) -> None:
+    """C12, C22: a call that is answered while others fail keeps its answer, and is counted once."""
+    first, second = table.sent(10), table.sent(10)
+    first.future.add_done_callback(lambda _: table.resolve(second.correlation_id, 7))
+    table.fail_all(RpcConnectionLost("gone"))
+    assert second.future.result(timeout=0) == 7
+    assert table.stats == Stats(failed=1, succeeded=1)
+
+
 def test_refusal(table: Table) -> None:
     """C22: a refusal fails all that is pending, sent or not, and counts it; the table goes on."""
     calls = [table.sent(10), table.add(b"2", 10)]
@@ -552,11 +616,26 @@ def test_close(table: Table) -> None:
     calls = [table.sent(10), table.add(b"2", 10)]
     table.close()
     assert [type(error_of(call)) for call in calls] == [RpcClosed] * 2
+    assert str(error_of(calls[0])) == "the client was closed before the call was answered"
     assert table.stats == Stats(failed=2)
     with pytest.raises(RpcClosed, match="closed"):
         table.add(b"1", 1)
     table.close()
     assert table.stats == Stats(failed=2)
+
+
+def test_close_in_the_middle_of_a_call(table: Table) -> None:
+    """C8: a call that a signal's handler closes the table under is refused, whichever of the two was first."""
+
+    class Closing(dict[str, PendingCall]):
+        def __setitem__(self, id_: str, call: PendingCall) -> None:
+            super().__setitem__(id_, call)
+            table.close()
+
+    table._calls = Closing()
+    with pytest.raises(RpcClosed, match=r"^the client is closed$"):
+        table.add(b"1", 1)
+    assert table.stats == Stats(failed=1)
 
 
 def test_closed_table_ends_its_thread(watched: Table) -> None:
@@ -599,6 +678,21 @@ def test_returned_request(table: Table, clock: Clock) -> None:
     clock.now = call.deadline
     table.look()
     assert str(error_of(call)) == "no server consumes the request queue"
+
+
+def test_deadline_of_a_returned_request(table: Table, clock: Clock) -> None:
+    """C6: a request that found no queue, and is not sent again: nobody serves; sent again: nothing is known."""
+    for sent_again, error, says in (
+        (False, RpcServerUnavailable, "no server consumes the request queue"),
+        (True, RpcTimeout, "no answer before the deadline"),
+    ):
+        call = table.sent(10)
+        table.on_returned(call.correlation_id)
+        call.sent = sent_again
+        clock.now = call.deadline
+        table.look()
+        assert type(error_of(call)) is error
+        assert str(error_of(call)) == says
 
 
 def test_returned_request_with_fail_fast(hasty: Table) -> None:
@@ -677,7 +771,7 @@ def test_callback_that_exits(table: Table, caplog: pytest.LogCaptureFixture) -> 
     call = table.sent(10)
     call.future.add_done_callback(lambda _: sys.exit())
     in_a_thread(lambda: table.resolve(call.correlation_id, 1))
-    assert "a future's callback raised" in caplog.text
+    assert caplog.messages == ["a future's callback raised"]
     other = table.sent(10)
     other.future.add_done_callback(lambda _: sys.exit())
     with pytest.raises(SystemExit):
@@ -693,12 +787,13 @@ def test_future_that_somebody_ended(
     call.future.set_result(0)
     resolve_future(call, outcome)
     assert call.future.result(timeout=0) == 0
-    assert "somebody else has ended" in caplog.text
+    assert caplog.messages[-1] == "somebody else has ended a call's future"
 
 
 def test_future_that_was_cancelled_just_now(table: Table, caplog: pytest.LogCaptureFixture) -> None:
     """C7: a reply that meets a future cancelled in this moment changes nothing."""
-    call = PendingCall("id", b"1", 0, 0)
+    call = table.sent(10)
+    assert table._take(call.correlation_id, "succeeded") is call
     call.future.cancel()
     resolve_future(call, 7)
     assert call.future.cancelled()

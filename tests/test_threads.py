@@ -273,6 +273,7 @@ def test_workers_in_order() -> None:
     workers.close()
     assert done == list(range(100))
     assert not any(thread.is_alive() for thread in workers._threads)
+    assert all(thread.daemon for thread in workers._threads)  # who does not close may end as well
 
 
 def test_workers_at_once() -> None:
@@ -317,7 +318,9 @@ def test_keep_alive(kept: tuple[KeepAlive, list[int]]) -> None:
         before = len(looks)
         idle(3 * KEEP_ALIVE_INTERVAL)
         assert len(looks) == before
+        assert keep_alive._asleep  # all the time
     assert threading.get_ident() not in looks
+    assert keep_alive._thread.daemon
 
 
 def test_keep_alive_ends() -> None:
