@@ -1,7 +1,7 @@
 """The Celery application of client and server: one object with the settings, the protocol and the result backend.
 
-Celery's defaults suit background jobs that may wait, and not calls that somebody waits for. Beside each setting
-stands what Celery does without it.
+Celery's defaults suit background jobs that may wait, and not calls that somebody waits for. Beside a setting that
+changes one stands what Celery does without it.
 """
 
 from typing import Any
@@ -53,7 +53,7 @@ def make_app(name: str, queue: str, arguments: Arguments) -> Celery:
         result_backend_thread_safe=True,  # else a result backend for each thread
         broker_connection_timeout=CONNECT_TIMEOUT,
         broker_transport_options=transport_options(f"{name} of {queue}"),
-        broker_channel_error_retry=True,  # C18: else a deleted queue ends the worker
+        broker_channel_error_retry=True,  # C18: else a channel that the broker closes ends the worker
         worker_enable_remote_control=False,  # else a queue more for each worker
     )
     return app
