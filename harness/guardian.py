@@ -30,11 +30,14 @@ def family(leader: int) -> set[psutil.Process]:
     left the session, as the helpers of an Erlang VM do. Their guardians are left out: whoever
     kills a family needs them to clear away what it leaves.
     """
-    everyone = [p for p in psutil.process_iter(["ppid", "status"]) if not _is_zombie(p)]
-    members = {p for p in everyone if _session(p.pid) == leader}
+    everyone = list(psutil.process_iter())
+    members = {p for p in everyone if _session(p.pid) == leader and not _is_zombie(p)}
+    # Whose child each process is costs a hundred times what its session does: not for nobody.
+    parents = {p: _quietly(p.ppid) for p in everyone} if members else {}
     while True:
         pids = {p.pid for p in members}
-        children = {p for p in everyone if p.info["ppid"] in pids} - members
+        children = {p for p in everyone if parents.get(p) in pids} - members
+        children = {p for p in children if not _is_zombie(p)}
         if not children:
             return {p for p in members if __file__ not in (_quietly(p.cmdline) or [])}
         members |= children
