@@ -5,6 +5,9 @@
 PYTHON ?= python3
 ARGS ?=
 export PYTHON
+# Tests start a thousand programs: each would compile the project anew where the caller's environment keeps it
+# from leaving bytecode. What is left, .gitignore knows and `make clean` removes.
+export PYTHONDONTWRITEBYTECODE :=
 
 PY := .venv/bin/python
 # A file on one worker: its tests share brokers, a cluster, what was measured. In the order of tests/conftest.py.
