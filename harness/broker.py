@@ -263,12 +263,11 @@ class PrivateBroker:
 
     def stop_app(self) -> None:
         """Stop RabbitMQ but not its Erlang VM: ports close, data stay."""
-        self.ctl("stop_app")
+        self.evaluate("rabbit:stop()")
 
     def start_app(self) -> None:
         """Undo `stop_app`, and wait until the node serves."""
-        self.ctl("start_app")
-        self.evaluate("ok = rabbit:await_startup(node(), false, 60_000)")
+        self.evaluate("rabbit:start(), ok = rabbit:await_startup(node(), false, 60_000)")
 
     def close_all_connections(self, reason: str = "closed by the harness") -> None:
         """Have the broker close every connection, with a connection.close that says `reason`."""
@@ -305,17 +304,27 @@ class PrivateBroker:
 
     def unacknowledged(self, queue: str) -> int:
         """Return how many messages of a queue are delivered and not acknowledged."""
-        rows = self.table("queues", "name", "messages_unacknowledged")
-        return next(int(row["messages_unacknowledged"]) for row in rows if row["name"] == queue)
+        name = f"rabbit_misc:r(<<$/>>, queue, {binary(queue)})"
+        found = f"{{ok, Queue}} = rabbit_amqqueue:lookup({name})"
+        count = "[{_, Count}] = rabbit_amqqueue:info(Queue, [messages_unacknowledged])"
+        return int(self.evaluate(f"{found}, {count}, Count"))
+
+    def prefetch(self, queue: str) -> int:
+        """Return how many requests the consumers of a queue may hold together."""
+        rows = "Row <- rabbit_amqqueue:consumers_all(<<$/>>)"
+        mine = f"element(4, proplists:get_value(queue_name, Row)) =:= {binary(queue)}"
+        counts = f"[proplists:get_value(prefetch_count, Row) || {rows}, {mine}]"
+        return int(self.evaluate(f"lists:sum({counts})"))
 
     @contextmanager
     def limit_connections(self, connections: int) -> Iterator[None]:
         """Let the virtual host have so many connections; it refuses further ones with 530."""
-        self.ctl("set_vhost_limits", json.dumps({"max-connections": connections}))
+        limits = f'[{{<<"max-connections">>, {connections}}}]'
+        self.evaluate(f"ok = rabbit_vhost_limit:set(<<$/>>, {limits}, <<>>)")
         try:
             yield
         finally:
-            self.ctl("clear_vhost_limits")
+            self.evaluate("ok = rabbit_vhost_limit:clear(<<$/>>, <<>>)")
 
     def _add_tls_listener(self, tls: TlsFiles) -> None:
         port = free_port()

@@ -136,12 +136,6 @@ def test_stop_in_a_job_without_a_broker(
 # -- jobs of a connection that was lost ----------------------------------------------------------------
 
 
-def prefetch(broker: PrivateBroker, queue: str) -> int:
-    """Return how many requests the consumers of a queue may hold together."""
-    rows = broker.table("consumers", "queue_name", "prefetch_count")
-    return sum(int(row["prefetch_count"]) for row in rows if row["queue_name"] == queue)
-
-
 GATED = """
 import time
 from pathlib import Path
@@ -178,11 +172,11 @@ def test_prefetch_after_a_reconnect(
     assert all(future.exception() for future in dead)
     proxy.cut()
     server.wait_for_output("(Awaiting RPC requests(.|\n)*){2}", 20)
-    assert prefetch(private_broker, queue) == 1
+    assert private_broker.prefetch(queue) == 1
     for ended, expected in ((1, 2), (2, 3), (3, 4)):
         (tmp_path / f"gate {ended}").touch()
-        wait_until(lambda now=expected: prefetch(private_broker, queue) >= now, "more requests")  # type: ignore[misc]
-        assert prefetch(private_broker, queue) == expected
+        wait_until(lambda now=expected: private_broker.prefetch(queue) >= now, "more requests")  # type: ignore[misc]
+        assert private_broker.prefetch(queue) == expected
     (tmp_path / "gate 4").touch()
     assert client.call(4, timeout=20) == 4
     assert sorted(logged_calls(log)) == [1, 2, 3, 4]  # three begin at once, in threads

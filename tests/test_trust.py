@@ -126,9 +126,8 @@ def test_tls(
     assert [future.result() for future in [client.submit(n % 3) for n in numbers]] == [
         [0, 1, 1][n % 3] for n in numbers
     ]
-    rows = guarded.node.table("connections", "ssl")
-    assert rows
-    assert all(row["ssl"] for row in rows)
+    every = "[Ssl || [{ssl, Ssl}] <- rabbit_networking:connection_info_all([ssl])]"
+    assert set(json.loads(guarded.node.evaluate(every))) == {True}
 
 
 @pytest.mark.parametrize("wrong", ["authority", "host-name", "listener"])
@@ -170,7 +169,7 @@ def test_encoded_password(serve: Serve, connect: Connect, guarded: Guarded) -> N
     """C20: a password with reserved characters is given percent-encoded; so is the vhost."""
     user = guarded.add_user()
     vhost = f"a/b c@{uuid.uuid4().hex[:8]}"
-    guarded.node.ctl("add_vhost", vhost)
+    guarded.node.evaluate(f"ok = rabbit_vhost:add({binary(vhost)}, <<>>)")
     guarded.set_permissions(user, ".*", ".*", ".*", vhost=vhost)
     url = guarded.url(user, vhost=vhost)
     serve(url=url)
