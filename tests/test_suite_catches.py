@@ -23,7 +23,10 @@ MODULES = [name for _, name, _ in iter_modules(tests.broken.__path__)]
 NAMES = [name for name in MODULES if not name.startswith(("_", "hang_"))]
 NUMBERED = {clause for clause in CLAUSES if clause[0] == "C"}
 ROOT = Path(__file__).parent.parent
-SHARES = 5  # runs at a time, each with a broker of its own; what is broken mostly makes others wait
+# Runs at a time, each with a broker of its own: what is broken mostly makes others wait. With fewer
+# names a further run would cost more, to start it and its broker, than it saves.
+SHARES = 5
+NAMES_IN_A_SHARE = 8
 GROUPS = ("calls", "errors", "server", "trust", "promises", "promises_of_servers")
 QUICK = [f"tests/test_{group}.py" for group in GROUPS]
 
@@ -97,15 +100,16 @@ def one_for_each_clause() -> list[str]:
 
 def quick_run(names: list[str], place: Path) -> Any:
     """Run the tests that should fail and a sample that should not; return the records by name."""
-    shares = [names[first::SHARES] for first in range(SHARES)]  # each with some of every layer
+    count = min(SHARES, -(-len(names) // NAMES_IN_A_SHARE))
+    shares = [names[first::count] for first in range(count)]  # each with some of every layer
 
     def run(number: int) -> Any:
         # what is broken hangs: that is found out sooner than where a good one may be slow
         chosen = ("-p", "tests.broken._plugin", "--timeout=30", *QUICK, *backends(*shares[number]))
         return run_suite(place / f"{number}.json", *chosen)
 
-    with ThreadPoolExecutor(SHARES) as pool:
-        records = list(pool.map(run, range(len(shares))))
+    with ThreadPoolExecutor(count) as pool:
+        records = list(pool.map(run, range(count)))
     return {name: record for share, record in zip(shares, records, strict=True) for name in share}
 
 
