@@ -1,7 +1,7 @@
 """C9: what a task message has to be before Celery's own code sees it, and what is left of it then.
 
-Several kinds of broken message end Celery's worker, stay in the queue and end the next one; and it obeys whatever a message
-asks for. Who only reads how a Celery worker is made can skip this.
+Several kinds of broken message end Celery's worker, stay in the queue and end the next one; and it obeys
+whatever a message asks for. Who only reads how a Celery worker is made can skip this.
 """
 
 import json

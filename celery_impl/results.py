@@ -3,8 +3,8 @@
 What Celery does here: the places of a result backend in the client and in the worker, and the
 shape of a result.
 What it leaves to you: its own backend declares the callback queue again for every call, keeps
-results that nobody fetched (8,192 at most), raises broken replies in whoever waits, and finds the class of an error
-by the name in the message.
+results that nobody fetched (8,192 at most), raises broken replies in whoever waits, and finds the
+class of an error by the name in the message.
 """
 
 import logging
@@ -30,8 +30,8 @@ class ResultConsumer(rpc.ResultConsumer):  # type: ignore[name-defined,misc]
     def start_on(self, channel: StdChannel, pending: PendingCalls) -> str:
         """Declare and consume a callback queue, and return its name (C2).
 
-        Exclusive, so that it ends with the connection. Celery's own is declared for each call, and stays for a day if
-        nobody has read it.
+        Exclusive, so that it ends with the connection. Celery's own is declared for each call, and stays for a
+        day if nobody has read it.
         """
         self._pending_calls = pending
         queue = Queue("", exclusive=True, durable=False)(channel)

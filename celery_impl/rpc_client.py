@@ -1,9 +1,9 @@
 """A client that sends Celery's task messages, and consumes the results of `rpc://`.
 
 What Celery does here: the application, the task message, its producer, the result's shape and its consumer.
-What it leaves to you: results as futures. Its own `AsyncResult.get(timeout)` looks at the time once a second, and one
-that has timed out is kept until somebody forgets it. Which thread reads, and what to do when the connection is lost,
-stands in `rpc_core/client.py`, which is the same for all layers.
+What it leaves to you: results as futures. Its own `AsyncResult.get(timeout)` looks at the time once a second, and
+one that has timed out is kept until somebody forgets it. Which thread reads, and what to do when the connection
+is lost, stands in `rpc_core/client.py`, which is the same for all layers.
 """
 
 import sys

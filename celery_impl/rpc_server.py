@@ -44,7 +44,7 @@ class FibonacciRpcServer:
             return EXIT_USAGE
         setup_worker_optimizations(self._app)  # the pool's threads find the application by this
         worker: Any = self._app.WorkController(
-            pool="threads",  # prefork answers for a killed child; or, as another setting has it, runs its task for ever
+            pool="threads",  # prefork answers for a killed child, or (a setting) runs its task for ever
             concurrency=self._options.concurrency,
             consumer_cls=partial(RpcConsumer, options=self._options),
             use_eventloop=False,  # the consumer's loop is kombu_impl's
