@@ -390,7 +390,8 @@ def test_each_option_of_the_server_arrives(arguments: list[str], changed: dict[s
 def test_service_of_the_server() -> None:
     """Names: a server of another service (docs/make-it-yours.md) checks by that."""
     another = Service(lambda value: value, lambda value: value)
-    assert parse_server_options(PACKAGE, [], another).service is another
+    found = parse_server_options(PACKAGE, ["--function", "os:getenv"], another)
+    assert found.service is another
 
 
 def test_function_that_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
