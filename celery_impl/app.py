@@ -46,7 +46,7 @@ def make_app(name: str, queue: str, arguments: Arguments) -> Celery:
         result_serializer="json",
         task_queues=[Queue(queue, durable=True, queue_arguments=arguments)],
         task_default_queue=queue,  # else "celery"
-        task_default_exchange="",  # else an exchange of the queue's name is declared and bound to it
+        task_default_exchange="",  # else an exchange of the queue's name too, and a binding to it
         task_create_missing_queues=False,
         task_default_delivery_mode="transient",  # else every request is written to disk
         task_acks_late=True,  # C11, C14: else acknowledged before it is computed

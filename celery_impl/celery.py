@@ -37,6 +37,6 @@ class Worker:
 
 
 app = make_app("celery_impl command line", "rpc_queue", declared_arguments(None))
-app.conf.broker_transport_options = {}  # what our own programs need, which read in another way
+app.conf.broker_transport_options = {}  # ours are for how our programs read; Celery's read in another way
 allow_connections(app, broker_urls(None))
 app.Worker = Worker  # type: ignore[assignment,misc]

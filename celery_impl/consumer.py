@@ -125,9 +125,10 @@ class RpcConsumer(Consumer):
         self._link.drop()
 
     def _consume(self) -> None:
-        """C15: take as many as the pool has room for, while threads compute for a connection that was lost.
+        """C15: take as many as the pool has room for; threads may still compute for a connection that was lost.
 
-        Celery's own prefetch is the channel's, which a quorum queue does not allow. This is each consumer's.
+        Celery's own prefetch is the channel's, which a quorum queue does not allow; where Celery knows of one, it
+        sets a number for the consumer, once. This is each consumer's: to take more, there is one consumer more.
         """
         if self._prefetch < self._options.prefetch:
             lost = sum(message.is_lost for message in self._held)

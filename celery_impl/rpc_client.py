@@ -2,8 +2,8 @@
 
 What Celery does here: the application, the task message, its producer, the result's shape and its consumer.
 What it leaves to you: results as futures. Its own `AsyncResult.get(timeout)` looks at the time once a second, and
-one that has timed out is kept until somebody forgets it. Which thread reads, and what to do when the connection
-is lost, stands in `rpc_core/client.py`, which is the same for all layers.
+one that has timed out is kept until its reply is read, or somebody forgets it. Which thread reads, and what to do
+when the connection is lost, stands in `rpc_core/client.py`, which is the same for all layers.
 """
 
 import sys
@@ -54,7 +54,7 @@ class CeleryLink(Connection):
             argsrepr="",
             kwargsrepr="",
         )
-        # 13 of the 19 headers are empty, and take 18 us to write and to read
+        # with these two, 13 of the 19 headers are empty, and take 18 us to write and to read
         headers = {name: value for name, value in message.headers.items() if value}
         self._app.amqp.send_task_message(
             self._producer,

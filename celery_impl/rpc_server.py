@@ -50,7 +50,7 @@ class FibonacciRpcServer:
             use_eventloop=False,  # the consumer's loop is kombu_impl's
             prefetch_multiplier=0,  # the consumer sets it: Celery's is a multiple of the concurrency
             without_mingle=True,  # else it asks other workers what they know, and waits a second
-            without_gossip=True,  # else a queue and a connection, for events from other workers
+            without_gossip=True,  # else a queue for other workers' events, and a connection for its own
             without_heartbeat=not self._monitored,  # events; AMQP's heartbeats are not meant
             task_events=self._monitored,
         )
