@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -190,7 +191,12 @@ def test_what_is_asked_is_shown_at_once(
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written))
     seen: list[bytes] = []
-    monkeypatch.setattr(recorder, "call", lambda *_: seen.append(written.getvalue()) or 55)
+
+    def call(_client: RpcClient, _n: int) -> int:
+        seen.append(written.getvalue())
+        return 55
+
+    monkeypatch.setattr(recorder, "call", call)
     monkeypatch.setattr(recorder, "close", lambda _: seen.append(written.getvalue()))
     assert run(recorder, "10") == 0
     assert seen == [b" [x] Requesting fib(10)\n", b" [x] Requesting fib(10)\n [.] Got 55\n"]
@@ -548,7 +554,9 @@ def test_stop_signals(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     woken: list[bool] = []
     with StopSignals(lambda: woken.append(True)) as signals:
-        assert not signals.wait(0.01)
+        begun = time.monotonic()
+        assert not signals.wait(0.05)
+        assert time.monotonic() - begun >= 0.04
         threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
         assert signals.wait(20)
         assert woken == [True]

@@ -257,7 +257,8 @@ def test_errors() -> None:
         assert issubclass(kind, RpcError)
         assert issubclass(kind, expected)
     assert str(RemoteError("ValueError", "boom")) == "ValueError: boom"
-    assert pickle.loads(pickle.dumps(RemoteError("ValueError", "boom"))).message == "boom"
+    copy = pickle.loads(pickle.dumps(RemoteError("ValueError", "boom")))
+    assert (copy.exception_type, copy.message) == copy.args == ("ValueError", "boom")
 
 
 def test_implementations() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rpc_core import server as server_module
-from rpc_core.limits import KEEP_ALIVE_INTERVAL
+from rpc_core.limits import KEEP_ALIVE_INTERVAL, STEP_ASIDE
 from rpc_core.pending import PendingCall
 from rpc_core.reading import Reading, SignalSafeEvent
 from rpc_core.server import Request
@@ -225,6 +225,25 @@ def test_stepping_aside() -> None:
     thread.join(10)
     assert not thread.is_alive()
     assert connection.sent == [call]
+
+
+def test_time_for_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C3: a background thread that steps aside comes back when for `STEP_ASIDE` nobody has called."""
+    reading, waits, calls = Reading(), list[float](), 3
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) <= calls:
+            call = new_call()
+            connection = Connection(lambda: call.future.set_result(1))
+            assert pool.submit(connection.use, reading, call).result(10)
+
+    monkeypatch.setattr(reading._background_must_read, "wait", wait)
+    reading.begin()
+    with ThreadPoolExecutor(1) as pool:
+        reading.step_aside(lambda: True)
+    assert waits == [STEP_ASIDE] * (calls + 1)
+    reading.end()
 
 
 def test_background_that_awaits_a_reply() -> None:
