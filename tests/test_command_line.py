@@ -393,13 +393,6 @@ def test_each_option_of_the_server_arrives(arguments: list[str], changed: dict[s
     assert logging.getLogger(PACKAGE).level == (logging.DEBUG if found.verbose else logging.INFO)
 
 
-def test_service_of_the_server() -> None:
-    """Names: a server of another service (docs/make-it-yours.md) checks by that."""
-    another = Service(lambda value: value, lambda value: value)
-    found = parse_server_options(PACKAGE, ["--function", "os:getenv"], another)
-    assert found.service is another
-
-
 def test_function_that_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     """Names: a server's function that cannot be had is wrong usage, and one line says why."""
     with pytest.raises(SystemExit) as ended:
@@ -419,6 +412,12 @@ def test_function_of_another_service(capsys: pytest.CaptureFixture[str]) -> None
     assert ended.value.code == 2
     says = "the following arguments are required: --function (see --help)"
     assert capsys.readouterr().err == f"python -m {PACKAGE}.rpc_server: {says}\n"
+
+
+def test_share_of_a_worker() -> None:
+    """C15: what a server may hold belongs to its workers in equal parts, rounded up, and is all of theirs."""
+    options = parse_server_options(PACKAGE, ["--concurrency", "3", "--prefetch", "7"])
+    assert [options.share(workers) for workers in range(4)] == [0, 3, 5, 7]
 
 
 def test_address_from_the_environment(
@@ -480,8 +479,14 @@ exit codes: 0 stopped by SIGTERM or Ctrl-C; 2 wrong usage; 77 the broker refused
     [
         (lambda: run_client(PACKAGE, Recorder, ["--help"]), CLIENT_HELP),
         (lambda: parse_server_options(PACKAGE, ["--help"]), SERVER_HELP),
+        (
+            lambda: parse_server_options(PACKAGE, ["--help"], Service(str, str)),
+            SERVER_HELP.replace("[--function MODULE:ATTR]", "--function MODULE:ATTR")
+            .replace("an int and returns an int.", "what the service's check of a request returns.")
+            .replace("(default: contract.fibonacci:fib)", "(required)"),
+        ),
     ],
-    ids=["rpc_client", "rpc_server"],
+    ids=["rpc_client", "rpc_server", "another service"],
 )
 def test_help(
     show: Callable[[], object],

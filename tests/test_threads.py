@@ -277,6 +277,12 @@ def test_event() -> None:
         waiting = pool.submit(event.wait, 20)
         event.set()
         waiting.result(10)
+        event.clear()
+        waiting = pool.submit(event.wait)  # for ever
+        with pytest.raises(TimeoutError):
+            waiting.result(1.2)
+        event.set()
+        waiting.result(10)
     assert event.is_set()
 
 
