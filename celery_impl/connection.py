@@ -13,17 +13,11 @@ class Connection(connection.Connection):
     """One connection, until it is closed or lost. One thread at a time uses it; others may only `wake` it."""
 
     def __init__(self, app: Celery, url: str, heartbeat: int) -> None:
-        self.kombu = kombu_connection(app, url, heartbeat)
+        self.kombu: kombu.Connection = app.connection_for_write(
+            url, heartbeat=heartbeat, ssl=tls_options(url)
+        )
         super().__init__(self.kombu)
         keep_bodies_as_they_came(self.channel)
-
-
-def kombu_connection(app: Celery, url: str, heartbeat: int) -> kombu.Connection:
-    """Return kombu's connection as the application is set up, not yet connected."""
-    found: kombu.Connection = app.connection_for_write(
-        url, heartbeat=heartbeat, ssl=tls_options(url)
-    )
-    return found
 
 
 def open_connection(app: Celery, url: str, options: ServerOptions) -> Connection:
