@@ -55,8 +55,7 @@ def main(argv: list[str] | None = None) -> int:
         except ValueError as error:  # it needs what is not installed
             print(error, file=sys.stderr)
             continue
-        data = load()
-        saved = data.get(program.package)
+        saved = load().get(program.package)
         tests = collect(program.package)
         clauses = arguments.clause or []
         if arguments.stale and saved and saved["sources"] == sources(program):
@@ -71,8 +70,7 @@ def main(argv: list[str] | None = None) -> int:
             continue
         if clauses and saved:  # the others are kept, with the tests that they were measured by
             found["clauses"] = saved["clauses"] | found["clauses"]
-        data[program.package] = found
-        save(data)
+        save(load() | {program.package: found})  # another run may have saved meanwhile
         kept = sum(each["outcome"] == "kept" for each in found["clauses"].values())
         seconds = time.monotonic() - begun
         print(f"{program.package}: {kept} clauses kept, {seconds:.0f} s", flush=True)
