@@ -5,7 +5,7 @@ Each goes between two lines of the page, which `python -m ladder.report` rewrite
     <!-- ladder NAME -->
     <!-- ladder end -->
 
-NAME is `steps`, `gains`, `first`, `bare`, `seen`, or a step's package. `--check`, which `make check` runs, changes
+NAME is `steps`, `gains`, `first`, `seen`, or a step's package. `--check`, which `make check` runs, changes
 nothing, needs no broker, and fails if a table is not what is saved, or what is saved is not of today's sources.
 Which clauses have other tests by now it only says: to measure everything again takes hours.
 """
@@ -19,7 +19,7 @@ from typing import Any
 from contract.clauses import CLAUSES
 from harness.program import PROJECT_ROOT
 from ladder import measure
-from ladder.notes import note
+from ladder.notes import CHOICES, OWN, SEEN, note
 from ladder.programs import BARE, END, FIRST, PROGRAMS, STEPS, Program
 
 PAGE = PROJECT_ROOT / "docs" / "ladder.md"
@@ -108,11 +108,9 @@ def part(name: str, data: dict[str, Any]) -> str:
         case "gains":
             return gains(data)
         case "first":
-            return table(data, FIRST)
-        case "bare":
-            return table(data, BARE)
+            return table(data, (*FIRST, *BARE))
         case "seen":
-            return "".join(seen(data, program) for program in (*STEPS, *FIRST, *BARE))
+            return seen(data)
     if name not in programs:
         raise ValueError(f"no such table: {name}")
     return gain(data, programs[name])
@@ -120,10 +118,9 @@ def part(name: str, data: dict[str, Any]) -> str:
 
 def table(data: dict[str, Any], programs: Sequence[Program]) -> str:
     """Return a table, clauses by programs."""
-    heads = [program.package.removeprefix("ladder.").removeprefix("first.") for program in programs]
     lines = [
-        f"| clause | {' | '.join(heads)} |",
-        f"| --- |{' --- |' * len(heads)}",
+        f"| clause | {' | '.join(map(short, programs))} |",
+        f"| --- |{' --- |' * len(programs)}",
     ]
     for clause, (title, _text) in CLAUSES.items():
         cells = [cell(data, program, clause) for program in programs]
@@ -133,8 +130,7 @@ def table(data: dict[str, Any], programs: Sequence[Program]) -> str:
 
 def plain(data: dict[str, Any], programs: Sequence[Program]) -> str:
     """Return the same for a terminal: "12/20 3h" for "12 of 20, 3 hang"."""
-    heads = [program.package.removeprefix("ladder.") for program in programs]
-    lines = [f"{'':<48}" + "".join(f"{head:>10}" for head in heads)]
+    lines = [f"{'':<48}" + "".join(f"{short(program):>10}" for program in programs)]
     for clause, (title, _text) in CLAUSES.items():
         words = (cell(data, program, clause) for program in programs)
         short = (each.replace(" of ", "/").replace(",", "").replace(" hang", "h") for each in words)
@@ -183,22 +179,26 @@ def gains(data: dict[str, Any]) -> str:
     lines = []
     for program in (*STEPS, END):
         if program.package in data:
-            name = program.package.removeprefix("ladder.")
-            lines.append(f"- {name}, {program.title}: {gain(data, program)}")
+            lines.append(f"- {short(program)}, {program.title}: {gain(data, program)}")
     return "".join(lines)
 
 
-def seen(data: dict[str, Any], program: Program) -> str:
-    """Return what a user sees of each clause that a program does not keep."""
-    clauses = data.get(program.package, {}).get("clauses", {})
-    lines = [
-        f"- {clause}: {note(program.package, clause)}"
-        for clause in CLAUSES
-        if clauses.get(clause, {}).get("outcome") == "not kept"
-    ]
-    if not lines:
-        return ""
-    return f"\n**{program.package}**, {program.title}\n\n" + "\n".join(lines) + "\n"
+def seen(data: dict[str, Any]) -> str:
+    """Return what a user sees of the clauses that programs do not keep, first in general."""
+    lines = [f"- {clause}: {said}" for clause, said in SEEN.items()]
+    lines += ["", "Some have a sentence of their own:", ""]
+    for program in (*STEPS, *FIRST, *BARE):
+        clauses = data.get(program.package, {}).get("clauses", {})
+        for clause in CLAUSES:
+            own = {(program.package, clause)} & (OWN.keys() | CHOICES.keys())
+            if own and clauses.get(clause, {}).get("outcome") == "not kept":
+                lines.append(f"- {short(program)}, {clause}: {note(program.package, clause)}")
+    return "\n".join(lines) + "\n"
+
+
+def short(program: Program) -> str:
+    """Return a program's name in tables."""
+    return program.package.removeprefix("ladder.").removeprefix("first.")
 
 
 def made_on(data: dict[str, Any]) -> str:

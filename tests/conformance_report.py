@@ -151,7 +151,7 @@ class Known(NamedTuple):
     kept: dict[str, dict[str, list[Place]]]  # by layer
     tests: dict[str, dict[str, Any]]  # by sentence: tests, or why there are none
     broken: dict[str, list[str]]
-    tutorial: dict[str, str]  # kept, not kept or hangs, if it was measured
+    tutorial: dict[str, str]  # kept or not kept, if it was measured
 
 
 def known(record: Any) -> Known:
@@ -244,7 +244,7 @@ def summary(found: Known) -> str:
         ran = found.outcomes[clause]
         keep = [name for name in IMPLEMENTATIONS if is_kept(ran.get(name))]
         by = "all" if len(keep) == len(IMPLEMENTATIONS) else names(keep) or "**none**"
-        first = {"hangs": "not kept"}.get(outcome := found.tutorial.get(clause, ""), outcome)
+        first = found.tutorial.get(clause, "")
         lines.append(f"| {link(clause)} | {title} | {count(ran)} | {by} | {first} |")
     return "\n".join(lines) + "\n"
 
@@ -322,7 +322,7 @@ def section(clause: str, found: Known) -> Iterator[str]:
     match found.tutorial.get(clause):
         case "kept":
             yield "- *In the tutorial* kept"
-        case "not kept" | "hangs":
+        case "not kept":
             yield f"- *In the tutorial* not kept: {note(TUTORIAL, clause)}"
 
 
