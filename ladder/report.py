@@ -125,6 +125,8 @@ def table(data: dict[str, Any], programs: Sequence[Program]) -> str:
     for clause, (title, _text) in CLAUSES.items():
         cells = [cell(data, program, clause) for program in programs]
         lines.append(f"| {clause}: {title} | {' | '.join(cells)} |")
+    totals = [total(data, program) for program in programs]
+    lines.append(f"| all, a test counted for each of its clauses | {' | '.join(totals)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -133,9 +135,11 @@ def plain(data: dict[str, Any], programs: Sequence[Program]) -> str:
     lines = [f"{'':<48}" + "".join(f"{short(program):>10}" for program in programs)]
     for clause, (title, _text) in CLAUSES.items():
         words = (cell(data, program, clause) for program in programs)
-        short = (each.replace(" of ", "/").replace(",", "").replace(" hang", "h") for each in words)
-        cells = "".join(f"{each:>10}" for each in short)
+        brief = (each.replace(" of ", "/").replace(",", "").replace(" hang", "h") for each in words)
+        cells = "".join(f"{each:>10}" for each in brief)
         lines.append(f"{clause:<6}{title:<42.42}{cells}")
+    totals = "".join(f"{total(data, program):>10}" for program in programs)
+    lines.append(f"{'all, a test counted for each of its clauses':<48}{totals}")
     return "\n".join(lines) + "\n"
 
 
@@ -146,9 +150,22 @@ def cell(data: dict[str, Any], program: Program, clause: str) -> str:
         return "-"
     if found["outcome"] == "kept":
         return "kept"
-    tests = sum(found[kind] for kind in ("passed", "failed", "hangs", "not run"))
+    tests = count(found)
     hang = f", {found['hangs']} hang" if found["hangs"] else ""
     return f"{found['passed']} of {tests}{hang}"
+
+
+def count(found: dict[str, Any]) -> int:
+    """Return how many tests a clause has, but for those that cannot run here."""
+    return sum(found[kind] for kind in ("passed", "failed", "hangs", "not run"))
+
+
+def total(data: dict[str, Any], program: Program) -> str:
+    """Return how many of all tests passed, in percent."""
+    clauses = data.get(program.package, {}).get("clauses", {}).values()
+    if not clauses:
+        return "-"
+    return f"{100 * sum(each['passed'] for each in clauses) // sum(map(count, clauses))} %"
 
 
 def kept(data: dict[str, Any], program: Program) -> set[str]:

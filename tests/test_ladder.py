@@ -246,6 +246,23 @@ def test_cell() -> None:
     assert report.cell({}, STEPS[0], "C1") == "-"
 
 
+def test_total() -> None:
+    """Of all tests those that passed, in percent; those that cannot run here are left out."""
+    none = dict.fromkeys(("passed", "failed", "hangs", "not run", "skipped"), 0)
+    clauses = {"C1": {**none, "passed": 2, "failed": 1}, "C2": {**none, "hangs": 1, "skipped": 9}}
+    assert report.total({STEPS[0].package: {"clauses": clauses}}, STEPS[0]) == "50 %"
+    assert report.total({}, STEPS[0]) == "-"
+
+
+def test_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """`make ladder`: a column for each step, a line for each clause, and the steps in words."""
+    assert report.main(["--print"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == [report.short(program) for program in (*STEPS, END)]
+    assert [line.split()[0] for line in lines[: len(CLAUSES)]] == list(CLAUSES)
+    assert any(line.startswith("- step0, the tutorial: Keeps") for line in lines)
+
+
 def test_filled() -> None:
     """A table stands between its markers; another name is an error."""
     page = "before\n<!-- ladder gains -->\nold\n<!-- ladder end -->\nafter\n"
