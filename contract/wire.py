@@ -24,7 +24,15 @@ CONTENT_TYPE = "application/json"
 SAYS_NOTHING = ("text/plain", "application/octet-stream")
 ERROR_TYPE = "error"
 
-STRICT_JSON = json.JSONEncoder(allow_nan=False)  # once: json.dumps would build one for every call
+
+def refuse_constant(name: str) -> Any:
+    """Refuse NaN and the infinities, which Python's JSON has and JSON has not."""
+    raise ValueError(f"it has no {name}")
+
+
+# once: json.dumps would build an encoder for every call
+STRICT_JSON = json.JSONEncoder(allow_nan=False)
+FROM_STRICT_JSON = json.JSONDecoder(parse_constant=refuse_constant)
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +76,7 @@ def decode_json(body: bytes, service: Service = FIBONACCI) -> Any:
     if len(body) > service.max_body:
         raise InvalidRequest(f"body must be at most {service.max_body} bytes, and has {len(body)}")
     try:
-        return json.loads(body.decode())
+        return FROM_STRICT_JSON.decode(body.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"body is not JSON: {error}") from None
 
@@ -135,7 +143,7 @@ def decode_reply(
         MalformedReply: it is neither (C13).
     """
     try:
-        content: Any = json.loads(body.decode()) if may_be_json(content_type) else None
+        content: Any = FROM_STRICT_JSON.decode(body.decode()) if may_be_json(content_type) else None
     except (ValueError, RecursionError):
         content = None
     match type_, content:

@@ -152,6 +152,8 @@ REFUSALS: list[tuple[bytes, str | None, str]] = [
     (b"x" * 1024, JSON_TYPE, "body is not JSON: Expecting value"),
     (b"[" * 1024, JSON_TYPE, "body is not JSON: "),
     (b"\xff", JSON_TYPE, "body is not JSON: 'utf-8' codec can't decode"),
+    (b"NaN", JSON_TYPE, "body is not JSON: it has no NaN"),
+    (b"[-Infinity]", JSON_TYPE, "body is not JSON: it has no -Infinity"),
     (b"true", JSON_TYPE, "n must be an integer, not bool"),
     (b"1.0", JSON_TYPE, "n must be an integer, not float"),
     (b'"1"', JSON_TYPE, "n must be an integer, not str"),
