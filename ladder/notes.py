@@ -46,6 +46,14 @@ OWN = {
         }.items()
     },
     ("ladder.step2", "C3"): "The client is for one thread: whoever waits reads for all.",
+    ("ladder.step3", "C3"): "The client is for one thread: whoever waits reads for all.",
+    **{
+        (
+            step,
+            "C19",
+        ): "Two servers share the work, as in step 1; but `concurrent.futures.wait` does not read the replies."
+        for step in ("ladder.step2", "ladder.step3")
+    },
     (
         "ladder.step8",
         "C3",
