@@ -31,8 +31,9 @@ STEPS = tuple(
 END = Program("raw_pika", "the whole", ())
 
 
-def _beside(module: str, title: str, made_of: str) -> Program:
-    return Program(f"ladder.first.{module}", title, ("ladder.adapter", f"benchmarks.{made_of}"))
+def _beside(module: str, title: str, made_of: str, *others: str) -> Program:
+    parts = ("ladder.adapter", *others, f"benchmarks.{made_of}")
+    return Program(f"ladder.first.{module}", title, parts)
 
 
 FIRST = (
@@ -40,8 +41,8 @@ FIRST = (
     _beside("kombu", "kombu's example", "first_kombu"),
     _beside("celery", "Celery's first steps", "first_celery"),
     Program("ladder.first.celery_settings", "Celery, settings only"),
-    _beside("aio_pika", "aio-pika's RPC pattern", "first_aio_pika"),
-    _beside("faststream", "FastStream's request", "first_faststream"),
+    _beside("aio_pika", "aio-pika's RPC pattern", "first_aio_pika", "ladder.async_adapter"),
+    _beside("faststream", "FastStream's request", "first_faststream", "ladder.async_adapter"),
 )
 BARE = (
     _beside("bare_pika", "pika, bare", "bare_pika"),

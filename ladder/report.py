@@ -183,7 +183,7 @@ def gain(data: dict[str, Any], program: Program) -> str:
     if at := order.index(program):
         one_before = order[at - 1]
         before = kept(data, one_before) if one_before.package in data else now
-    said = f"Keeps {len(now)} of {len(CLAUSES)} clauses."
+    said = f"Keeps {len(now)} of {len(CLAUSES)} clauses, and passes {total(data, program)} of all tests."
     for words, clauses in (("New", now - before), ("No longer", before - now)):
         if clauses:
             titles = [f"{each} ({CLAUSES[each].title})" for each in CLAUSES if each in clauses]

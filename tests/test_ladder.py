@@ -220,14 +220,20 @@ def test_gain() -> None:
     """A step's line names the clauses that turn green, and those that no longer are."""
 
     def saved(**outcomes: str) -> dict[str, object]:
-        return {"clauses": {name: {"outcome": outcome} for name, outcome in outcomes.items()}}
+        counts = {"failed": 1, "hangs": 0, "not run": 0}
+        return {
+            "clauses": {
+                name: {"outcome": outcome, "passed": outcome == "kept", **counts}
+                for name, outcome in outcomes.items()
+            }
+        }
 
     data = {
         STEPS[0].package: saved(C1="kept", C4="not kept"),
         STEPS[1].package: saved(C1="not kept", C4="kept"),
     }
     said = report.gain(data, STEPS[1])
-    assert "Keeps 1 of" in said
+    assert said.startswith(f"Keeps 1 of {len(CLAUSES)} clauses, and passes 33 % of all tests.")
     assert "New: C4 (timeout at the deadline)" in said
     assert "No longer: C1 (exact results)" in said
 

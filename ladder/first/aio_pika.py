@@ -4,6 +4,7 @@ import asyncio
 from importlib import import_module
 
 from ladder import adapter
+from ladder.async_adapter import AsyncAdapted
 from rpc_core.programs import ServerOptions
 
 __path__ = adapter.PARTS
@@ -11,7 +12,7 @@ __path__ = adapter.PARTS
 PROGRAM = "benchmarks.first_aio_pika"
 
 
-class Client(adapter.Adapted):
+class Client(AsyncAdapted):
     """Its client, behind the suite's signature."""
 
     connects_again = True
