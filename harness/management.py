@@ -86,11 +86,14 @@ class ManagedBroker(ExternalBroker):
         return int(row["messages_unacknowledged"])
 
     def counts(self) -> dict[str, int]:
-        """Return how many queues and connections there are; channels are in the statistics only."""
+        """Return how many queues and connections there are; channels are in the statistics only.
+
+        A connection is listed a moment after its client is told that it is open.
+        """
         return {"queues": len(self._queues()), "connections": len(self._connections())}
 
     def close_all_connections(self, reason: str = "closed by the harness") -> None:
-        """Have the broker close every connection, with a connection.close that says `reason`."""
+        """Have the broker close every connection that is listed, with a connection.close that says `reason`."""
         for name in self._connections():
             try:
                 self._ask("DELETE", f"connections/{escape(name)}{NOW}", reason=reason)
