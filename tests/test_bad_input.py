@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 generated = settings(
-    max_examples=25,  # of BATCH messages each
+    max_examples=15,  # of BATCH messages each
     derandomize=True,
     database=None,
     deadline=None,

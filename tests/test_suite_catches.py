@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 # Runs at a time, each with a broker of its own: what is broken mostly makes others wait. With fewer
 # names a further run would cost more, to start it and its broker, than it saves.
 SHARES = 5
-NAMES_IN_A_SHARE = 8
+NAMES_IN_A_SHARE = 11
 GROUPS = ("calls", "errors", "server", "trust", "promises", "promises_of_servers")
 QUICK = [f"tests/test_{group}.py" for group in GROUPS]
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -32,8 +31,7 @@ from contract import (
     fib,
 )
 from contract.implementations import client_class
-from harness.broker import ExternalBroker, PrivateBroker
-from harness.management import ManagedBroker
+from harness.broker import PrivateBroker
 from harness.program import PROJECT_ROOT
 from harness.proxy import Proxy
 from rpc_core.pending import PendingCall, PendingCalls
@@ -292,30 +290,16 @@ def test_no_thread_to_connect_with(
     client.close()
 
 
-@pytest.fixture(scope="module")
-def own_broker(broker: PrivateBroker | ExternalBroker) -> Iterator[OpenBroker]:
-    """A broker, or a virtual host, whose limits nobody else meets."""
-    if isinstance(broker, ManagedBroker):
-        node: OpenBroker = ManagedBroker(broker.url, broker.management_url)
-    else:
-        node = PrivateBroker()
-    with node:
-        yield node
-
-
-def test_refusal_that_passes(
-    backend: str, serve: Serve, own_broker: OpenBroker, queue: str
-) -> None:
+def test_refusal_that_passes(serve: Serve, client: RpcClient, open_broker: OpenBroker) -> None:
     """C18: a server that has served goes on trying after a refusal, which may be one that passes."""
-    server = serve(url=own_broker.url)
-    with client_class(backend)(own_broker.url, queue=queue) as client:
-        assert client.call(10) == 55
-        with own_broker.limit_connections(0):
-            own_broker.close_all_connections("test")
-            server.wait_for_output("(next attempt in(.|\n)*){3}", 30)
-        assert server.running
-        server.wait_for_output("(Awaiting RPC requests(.|\n)*){2}", 30)
-        wait_until(lambda: answers(client), "an answer", 40)
+    server = serve()
+    assert client.call(10) == 55
+    with open_broker.limit_connections(0):
+        open_broker.close_all_connections("test")
+        server.wait_for_output("(next attempt in(.|\n)*){3}", 30)
+    assert server.running
+    server.wait_for_output("(Awaiting RPC requests(.|\n)*){2}", 30)
+    wait_until(lambda: answers(client), "an answer", 40)
 
 
 def answers(client: RpcClient) -> bool:
