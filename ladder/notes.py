@@ -71,6 +71,13 @@ OWN = {
         "C4",
     ): "get() has no timeout unless one is given, so it waits for ever.",
     (
+        "ladder.first.aio_pika",
+        "C1",
+    ): "Its answers are right, also with more than 4,300 digits, where the contract has an error.",
+    ("ladder.first.bare_celery", "C1"): "An error's reply is taken for an answer.",
+    ("ladder.first.bare_celery", "C10"): "An error's reply is taken for an answer.",
+    ("ladder.first.aio_pika", "C10"): "The caller gets the exception itself, pickled.",
+    (
         "ladder.first.faststream",
         "C4",
     ): "request() has a timeout of its own, here 60 s, and none per call.",
