@@ -29,88 +29,69 @@ SEEN = {
 }
 """By clause, where a program has no sentence of its own."""
 
-CELERY = ("ladder.first.celery", "ladder.first.celery_settings", "ladder.first.bare_celery")
+ONE_THREAD = {
+    "C3": "The client is for one thread: whoever waits reads for all.",
+    "C19": "Two servers share the work, as in step 1; but `concurrent.futures.wait` does not read the replies.",
+}
+CALLBACK = "A future's callback that waits for another call waits for its own thread."
+PROTOCOL = "Celery has its own task protocol, which its documentation describes."
 
 OWN = {
-    **{
-        ("ladder.step0", clause): said
-        for clause, said in {
-            "C11": "A server that dies loses no call; but a request that kills servers comes back for ever.",
-            "C13": "A reply of another call is ignored; one that is no number raises a ValueError in the caller. "
-            "Nothing is counted.",
-            "C14": "It does acknowledge after the reply; what else these tests do, it does not survive.",
-            "C15": "Its prefetch is 1, which is fair; --prefetch and --concurrency are not heeded.",
-            "C20": "Only integers are read; but a refusal reaches the caller as pika's own error.",
-            "C23": "Its queue is not durable, so it is gone when the broker restarts.",
-            "Wire": "The messages are these; but it replies with no errors, and its queue is not durable.",
-        }.items()
+    "ladder.step0": {
+        "C11": "A server that dies loses no call; but a request that kills servers comes back for ever.",
+        "C13": "A reply of another call is ignored; one that is no number raises a ValueError in the caller. "
+        "Nothing is counted.",
+        "C14": "It does acknowledge after the reply; what else these tests do, it does not survive.",
+        "C15": "Its prefetch is 1, which is fair; --prefetch and --concurrency are not heeded.",
+        "C20": "Only integers are read; but a refusal reaches the caller as pika's own error.",
+        "C23": "Its queue is not durable, so it is gone when the broker restarts.",
+        "Wire": "The messages are these; but it replies with no errors, and its queue is not durable.",
     },
-    ("ladder.step2", "C3"): "The client is for one thread: whoever waits reads for all.",
-    ("ladder.step3", "C3"): "The client is for one thread: whoever waits reads for all.",
-    **{
-        (
-            step,
-            "C19",
-        ): "Two servers share the work, as in step 1; but `concurrent.futures.wait` does not read the replies."
-        for step in ("ladder.step2", "ladder.step3")
+    "ladder.step2": ONE_THREAD,
+    "ladder.step3": ONE_THREAD,
+    "ladder.step8": {"C3": CALLBACK},
+    "ladder.step9": {
+        "C3": CALLBACK,
+        "C17": "It stops well; but a process that its function forks keeps its signal handlers.",
     },
-    (
-        "ladder.step8",
-        "C3",
-    ): "A future's callback that waits for another call waits for its own thread.",
-    (
-        "ladder.step9",
-        "C3",
-    ): "A future's callback that waits for another call waits for its own thread.",
-    (
-        "ladder.step9",
-        "C17",
-    ): "It stops well; but a process that its function forks keeps its signal handlers.",
-    (
-        "ladder.first.celery",
-        "C4",
-    ): "get() has no timeout unless one is given, so it waits for ever.",
-    (
-        "ladder.first.aio_pika",
-        "C1",
-    ): "Its answers are right, also with more than 4,300 digits, where the contract has an error.",
-    ("ladder.first.bare_celery", "C1"): "An error's reply is taken for an answer.",
-    ("ladder.first.bare_celery", "C10"): "An error's reply is taken for an answer.",
-    ("ladder.first.aio_pika", "C10"): "The caller gets the exception itself, pickled.",
-    (
-        "ladder.first.faststream",
-        "C4",
-    ): "request() has a timeout of its own, here 60 s, and none per call.",
+    "ladder.first.celery": {
+        "C4": "get() has no timeout unless one is given, so it waits for ever.",
+    },
+    "ladder.first.aio_pika": {
+        "C1": "Its answers are right, also with more than 4,300 digits, where the contract has an error.",
+        "C10": "The caller gets the exception itself, pickled.",
+    },
+    "ladder.first.faststream": {
+        "C4": "request() has a timeout of its own, here 60 s, and none per call.",
+    },
+    "ladder.first.bare_celery": {
+        "C1": "An error's reply is taken for an answer.",
+        "C10": "An error's reply is taken for an answer.",
+    },
 }
 """By program and clause."""
 
 CHOICES = {
-    **{
-        (each, "Wire"): "Celery has its own task protocol, which its documentation describes."
-        for each in CELERY
+    "ladder.first.celery": {
+        "C11": "The same: acknowledged before it runs.",
+        "C14": "Its documentation: a task is acknowledged just before it runs, as it may not be idempotent; "
+        "task_acks_late is the setting.",
+        "C15": "Its documentation: prefetching suits many short tasks; worker_prefetch_multiplier=1 is for "
+        "long ones.",
+        "Wire": PROTOCOL,
     },
-    (
-        "ladder.first.celery",
-        "C14",
-    ): "Its documentation: a task is acknowledged just before it runs, as it "
-    "may not be idempotent; task_acks_late is the setting.",
-    ("ladder.first.celery", "C11"): "The same: acknowledged before it runs.",
-    ("ladder.first.celery", "C15"): "Its documentation: prefetching suits many short tasks; "
-    "worker_prefetch_multiplier=1 is for long ones.",
-    (
-        "ladder.first.aio_pika",
-        "C20",
-    ): "Its documentation: the RPC pattern pickles; JsonRPC is the class that does not.",
-    (
-        "ladder.first.aio_pika",
-        "Wire",
-    ): "The pattern has a protocol of its own, with pickled arguments.",
+    "ladder.first.celery_settings": {"Wire": PROTOCOL},
+    "ladder.first.bare_celery": {"Wire": PROTOCOL},
+    "ladder.first.aio_pika": {
+        "C20": "Its documentation: the RPC pattern pickles; JsonRPC is the class that does not.",
+        "Wire": "The pattern has a protocol of its own, with pickled arguments.",
+    },
 }
 """What is not kept, and documented so."""
 
 
 def note(package: str, clause: str) -> str:
     """Return the one line on a clause that a program does not keep."""
-    choice = CHOICES.get((package, clause))
-    own = OWN.get((package, clause), SEEN[clause])
+    choice = CHOICES.get(package, {}).get(clause)
+    own = OWN.get(package, {}).get(clause, SEEN[clause])
     return f"{own} *By choice.* {choice}" if choice else own

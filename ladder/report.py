@@ -206,9 +206,9 @@ def seen(data: dict[str, Any]) -> str:
     lines += ["", "Some have a sentence of their own:", ""]
     for program in (*STEPS, *FIRST, *BARE):
         clauses = data.get(program.package, {}).get("clauses", {})
+        own = {*OWN.get(program.package, ()), *CHOICES.get(program.package, ())}
         for clause in CLAUSES:
-            own = {(program.package, clause)} & (OWN.keys() | CHOICES.keys())
-            if own and clauses.get(clause, {}).get("outcome") == "not kept":
+            if clause in own and clauses.get(clause, {}).get("outcome") == "not kept":
                 lines.append(f"- {short(program)}, {clause}: {note(program.package, clause)}")
     return "\n".join(lines) + "\n"
 
