@@ -1,12 +1,13 @@
-"""The tables of docs/ladder.md, from docs/ladder.json; `make ladder` prints the first.
+"""What docs/ says that was measured on the ladder, from docs/ladder.json; `make ladder` prints the first table.
 
-Each goes between two lines of the page, which `python -m ladder.report` rewrites:
+Each table or sentence goes between two lines of a page, which `python -m ladder.report` rewrites:
 
     <!-- ladder NAME -->
     <!-- ladder end -->
 
-NAME is `steps`, `gains`, `first`, `seen`, or a step's package. `--check`, which `make check` runs, changes
-nothing, needs no broker, and fails if a table is not what is saved, or what is saved is not of today's sources.
+NAME is `steps`, `gains`, `first`, `seen`, or a step's package, all in ladder.md; and `kombu` and `celery`, in the
+pages on how these come. `--check`, which `make check` runs, changes nothing, needs no broker, and fails if a page
+does not say what is saved, or what is saved is not of today's sources.
 Which clauses have other tests by now it only says: to measure everything again takes hours.
 """
 
@@ -22,7 +23,12 @@ from ladder import measure
 from ladder.notes import CHOICES, OWN, SEEN, note
 from ladder.programs import BARE, END, FIRST, PROGRAMS, STEPS, Program
 
-PAGE = PROJECT_ROOT / "docs" / "ladder.md"
+PAGES = [
+    PROJECT_ROOT / "docs" / name
+    for name in ("ladder.md", "kombu-as-it-comes.md", "celery-as-it-comes.md")
+]
+KOMBU = ("kombu", "bare_kombu")
+CELERY = ("celery", "celery_settings")
 MARKED = re.compile(r"(<!-- ladder (?!end)(\S+) -->\n).*?(<!-- ladder end -->)", re.DOTALL)
 REPAIR = "Run `python -m ladder.measure --stale`, then `python -m ladder.report`"
 
@@ -42,16 +48,13 @@ def main(argv: list[str] | None = None) -> int:
         print(plain(data, [*STEPS, END]))
         print(gains(data))
         return 0
-    page = PAGE.read_text()
     if not arguments.check:
-        PAGE.write_text(filled(page, data))
+        for page in PAGES:
+            page.write_text(filled(page.read_text(), data))
         return 0
     try:
         check_sources(data)
-        if filled(page, data) != page:
-            raise Stale(
-                f"a table in {PAGE.name} is not what is saved: run `python -m ladder.report`"
-            )
+        check_pages(data)
     except Stale as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
@@ -78,6 +81,17 @@ def check_sources(data: dict[str, Any]) -> None:
         raise Stale(f"other sources than those measured: {', '.join(changed)}: {REPAIR}")
 
 
+def check_pages(data: dict[str, Any]) -> None:
+    """Compare what is saved with what the pages say.
+
+    Raises:
+        Stale: a page says something else.
+    """
+    stale = [page.name for page in PAGES if filled(page.read_text(), data) != page.read_text()]
+    if stale:
+        raise Stale(f"not what is saved: {', '.join(stale)}: run `python -m ladder.report`")
+
+
 def newly_tested(data: dict[str, Any]) -> list[str]:
     """Return the clauses that have other tests now than those that programs were measured with."""
     tests = measure.collect(END.package)
@@ -91,7 +105,7 @@ def newly_tested(data: dict[str, Any]) -> list[str]:
 
 
 def filled(page: str, data: dict[str, Any]) -> str:
-    """Return a page with its tables."""
+    """Return a page with what was measured."""
     return MARKED.sub(lambda found: found[1] + part(found[2], data) + found[3], page)
 
 
@@ -111,6 +125,10 @@ def part(name: str, data: dict[str, Any]) -> str:
             return table(data, (*FIRST, *BARE))
         case "seen":
             return seen(data)
+        case "kombu":
+            return each_alone(data, [programs[f"ladder.first.{each}"] for each in KOMBU])
+        case "celery":
+            return compared(data, *[programs[f"ladder.first.{each}"] for each in CELERY])
     if name not in programs:
         raise ValueError(f"no such table: {name}")
     return gain(data, programs[name])
@@ -186,9 +204,14 @@ def gain(data: dict[str, Any], program: Program) -> str:
     said = f"Keeps {len(now)} of {len(CLAUSES)} clauses, and passes {total(data, program)} of all tests."
     for words, clauses in (("New", now - before), ("No longer", before - now)):
         if clauses:
-            titles = [f"{each} ({CLAUSES[each].title})" for each in CLAUSES if each in clauses]
-            said += f" {words}: {', '.join(titles)}."
+            said += f" {words}: {titled(clauses)}."
     return f"{said} `pytest --backend {program.package}`\n"
+
+
+def titled(clauses: set[str]) -> str:
+    """Return clauses with their titles, in the contract's order; or "none"."""
+    titles = [f"{each} ({CLAUSES[each].title})" for each in CLAUSES if each in clauses]
+    return ", ".join(titles) or "none"
 
 
 def gains(data: dict[str, Any]) -> str:
@@ -198,6 +221,33 @@ def gains(data: dict[str, Any]) -> str:
         if program.package in data:
             lines.append(f"- {short(program)}, {program.title}: {gain(data, program)}")
     return "".join(lines)
+
+
+def each_alone(data: dict[str, Any], programs: Sequence[Program]) -> str:
+    """Return a line for each program: how many of all tests pass, and which clauses it keeps."""
+    lines = []
+    for program in programs:
+        if program.package in data:
+            passed = f"{total(data, program)} of all tests pass"
+            lines.append(f"- {program.title}: {passed}; it keeps {titled(kept(data, program))}.\n")
+        else:
+            lines.append(f"- {program.title}: Not measured.\n")
+    return "".join(lines)
+
+
+def compared(data: dict[str, Any], first: Program, second: Program) -> str:
+    """Return how many of all tests pass without settings (first) and with, and the clauses that only one keeps."""
+    if not {first.package, second.package} <= data.keys():
+        return "Not measured.\n"
+    before, now = kept(data, first), kept(data, second)
+    said = (
+        f"{first.title}: {total(data, first)} of all tests pass; "
+        f"{second.title}: {total(data, second)}. "
+        f"Kept with the settings, and not without: {titled(now - before)}."
+    )
+    if before - now:
+        said += f" Kept only without: {titled(before - now)}."
+    return f"{said}\n"
 
 
 def seen(data: dict[str, Any]) -> str:

@@ -277,6 +277,58 @@ def test_filled() -> None:
         report.filled(page.replace("gains", "nothing"), {})
 
 
+def test_as_it_comes() -> None:
+    """How kombu and Celery come is said from what was measured, and that it was not where it was not."""
+    none = dict.fromkeys(("failed", "hangs", "not run", "skipped"), 0)
+
+    def saved(**outcomes: str) -> dict[str, object]:
+        clauses = {
+            name: {**none, "outcome": outcome, "passed": int(outcome == "kept"), "failed": 1}
+            for name, outcome in outcomes.items()
+        }
+        return {"clauses": clauses}
+
+    assert report.part("kombu", {}) == (
+        "- kombu's example: Not measured.\n- kombu, bare: Not measured.\n"
+    )
+    data = {
+        "ladder.first.kombu": saved(C1="not kept"),
+        "ladder.first.bare_kombu": saved(C1="kept", C4="kept", C5="not kept"),
+        "ladder.first.celery": saved(C1="kept", C4="not kept"),
+    }
+    example, bare = report.part("kombu", data).splitlines()
+    assert example == "- kombu's example: 0 % of all tests pass; it keeps none."
+    assert "40 % of all tests pass" in bare
+    assert bare.endswith("it keeps C1 (exact results), C4 (timeout at the deadline).")
+    assert report.part("celery", data) == "Not measured.\n"
+    data["ladder.first.celery_settings"] = saved(C1="not kept", C4="kept")
+    said = report.part("celery", data)
+    assert "Kept with the settings, and not without: C4 (timeout at the deadline)." in said
+    assert "Kept only without: C1 (exact results)." in said
+
+
+def test_each_page_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--check` names a page that does not say what is saved, and fails; without it each is rewritten."""
+    monkeypatch.setattr(report, "newly_tested", lambda _data: [])
+    monkeypatch.setattr(report, "check_sources", lambda _data: None)
+    marked = {page.name: report.MARKED.findall(page.read_text()) for page in report.PAGES}
+    assert [name for _, name, _ in marked["kombu-as-it-comes.md"]] == ["kombu"]
+    assert [name for _, name, _ in marked["celery-as-it-comes.md"]] == ["celery"]
+    assert {name for _, name, _ in marked["ladder.md"]} >= {"steps", "gains", "first", "seen"}
+    pages = [tmp_path / page.name for page in report.PAGES]
+    monkeypatch.setattr(report, "PAGES", pages)
+    for page in pages:
+        page.write_text("<!-- ladder celery -->\n<!-- ladder end -->\n")
+    assert report.main([]) == report.main(["--check"]) == 0
+    for page in pages:
+        page.write_text(page.read_text().replace("-->\n", "-->\nold\n", 1))
+        assert report.main(["--check"]) == 1
+        assert page.name in capsys.readouterr().err
+        assert report.main([]) == report.main(["--check"]) == 0
+
+
 def test_notes() -> None:
     """Each clause has a sentence; sentences of a program's own are about programs and clauses that there are."""
     assert SEEN.keys() == CLAUSES.keys()
