@@ -29,6 +29,7 @@ PAGES = [
 ]
 KOMBU = ("kombu", "bare_kombu")
 CELERY = ("celery", "celery_settings")
+MARGIN = 2  # tests of a clause that pass: one more or less may be chance
 MARKED = re.compile(r"(<!-- ladder (?!end)(\S+) -->\n).*?(<!-- ladder end -->)", re.DOTALL)
 REPAIR = "Run `python -m ladder.measure --stale`, then `python -m ladder.report`"
 
@@ -228,25 +229,35 @@ def each_alone(data: dict[str, Any], programs: Sequence[Program]) -> str:
     lines = []
     for program in programs:
         if program.package in data:
-            passed = f"{total(data, program)} of all tests pass"
-            lines.append(f"- {program.title}: {passed}; it keeps {titled(kept(data, program))}.\n")
+            keeps = titled(kept(data, program))
+            passes = f"passes {total(data, program)} of all tests"
+            lines.append(f"- {program.title}: {passes}, and keeps {keeps}.\n")
         else:
             lines.append(f"- {program.title}: Not measured.\n")
     return "".join(lines)
 
 
 def compared(data: dict[str, Any], first: Program, second: Program) -> str:
-    """Return how many of all tests pass without settings (first) and with, and the clauses that only one keeps."""
+    """Return how many of all tests pass without settings (first) and with, and in which clauses they differ."""
     if not {first.package, second.package} <= data.keys():
         return "Not measured.\n"
     before, now = kept(data, first), kept(data, second)
     said = (
-        f"{first.title}: {total(data, first)} of all tests pass; "
-        f"{second.title}: {total(data, second)}. "
+        f"Of all tests {total(data, first)} pass ({first.title}) or {total(data, second)} ({second.title}). "
         f"Kept with the settings, and not without: {titled(now - before)}."
     )
     if before - now:
         said += f" Kept only without: {titled(before - now)}."
+    old, new = (data[program.package]["clauses"] for program in (first, second))
+    others = (old.keys() & new.keys()) - (now ^ before)
+    for words, sign in (("more", 1), ("fewer", -1)):
+        passed = [
+            f"{each} ({old[each]['passed']} to {new[each]['passed']} of {count(new[each])})"
+            for each in CLAUSES
+            if each in others and sign * (new[each]["passed"] - old[each]["passed"]) >= MARGIN
+        ]
+        if passed:
+            said += f" With them {words} tests pass of {', '.join(passed)}."
     return f"{said}\n"
 
 

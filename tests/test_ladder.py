@@ -279,12 +279,17 @@ def test_filled() -> None:
 
 def test_as_it_comes() -> None:
     """How kombu and Celery come is said from what was measured, and that it was not where it was not."""
-    none = dict.fromkeys(("failed", "hangs", "not run", "skipped"), 0)
+    none = dict.fromkeys(("hangs", "not run", "skipped"), 0)
 
-    def saved(**outcomes: str) -> dict[str, object]:
+    def saved(**passed: int) -> dict[str, object]:  # of five tests for each clause
         clauses = {
-            name: {**none, "outcome": outcome, "passed": int(outcome == "kept"), "failed": 1}
-            for name, outcome in outcomes.items()
+            name: {
+                **none,
+                "outcome": "kept" if of_five == 5 else "not kept",
+                "passed": of_five,
+                "failed": 5 - of_five,
+            }
+            for name, of_five in passed.items()
         }
         return {"clauses": clauses}
 
@@ -292,19 +297,22 @@ def test_as_it_comes() -> None:
         "- kombu's example: Not measured.\n- kombu, bare: Not measured.\n"
     )
     data = {
-        "ladder.first.kombu": saved(C1="not kept"),
-        "ladder.first.bare_kombu": saved(C1="kept", C4="kept", C5="not kept"),
-        "ladder.first.celery": saved(C1="kept", C4="not kept"),
+        "ladder.first.kombu": saved(C1=1),
+        "ladder.first.bare_kombu": saved(C1=5, C4=5, C5=0),
+        "ladder.first.celery": saved(C1=5, C4=0, C5=1, C6=4, C7=2, C8=0),
     }
     example, bare = report.part("kombu", data).splitlines()
-    assert example == "- kombu's example: 0 % of all tests pass; it keeps none."
-    assert "40 % of all tests pass" in bare
-    assert bare.endswith("it keeps C1 (exact results), C4 (timeout at the deadline).")
+    assert example == "- kombu's example: passes 20 % of all tests, and keeps none."
+    assert "passes 66 % of all tests" in bare
+    assert bare.endswith("keeps C1 (exact results), C4 (timeout at the deadline).")
     assert report.part("celery", data) == "Not measured.\n"
-    data["ladder.first.celery_settings"] = saved(C1="not kept", C4="kept")
-    said = report.part("celery", data)
-    assert "Kept with the settings, and not without: C4 (timeout at the deadline)." in said
-    assert "Kept only without: C1 (exact results)." in said
+    data["ladder.first.celery_settings"] = saved(C1=4, C4=5, C5=3, C6=1, C7=3, C8=0)
+    assert report.part("celery", data) == (
+        "Of all tests 40 % pass (Celery's first steps) or 53 % (Celery, settings only). "
+        "Kept with the settings, and not without: C4 (timeout at the deadline). "
+        "Kept only without: C1 (exact results). "
+        "With them more tests pass of C5 (1 to 3 of 5). With them fewer tests pass of C6 (4 to 1 of 5).\n"
+    )
 
 
 def test_each_page_is_checked(
