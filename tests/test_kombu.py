@@ -1,0 +1,109 @@
+"""kombu as it comes: what docs/kombu-as-it-comes.md says of its defaults, as far as it can be seen quickly."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from amqp.exceptions import ChannelError, ConnectionForced
+from kombu import Connection, Consumer, Message, Producer, Queue
+from kombu.exceptions import DecodeError
+from kombu.utils.json import loads
+
+from conftest import OpenBroker
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def connection(url: str) -> Iterator[Connection]:
+    """A connection."""
+    with Connection(url) as connection:
+        connection.connect()
+        yield connection
+
+
+def test_lost_connection_comes_back_without_its_consumer(
+    connection: Connection, queue: str, open_broker: OpenBroker
+) -> None:
+    """The read that notices a loss raises; the next connects again, and consumes nothing."""
+    channel: Any = connection.default_channel
+    got: list[Any] = []
+    mine = Queue(queue)
+    Consumer(channel, [mine], callbacks=[lambda body, _: got.append(body)], no_ack=True).consume()
+    before = connection.connection
+    wait_until(lambda: open_broker.counts()["connections"] > 0, "the connection to be listed")
+    open_broker.close_all_connections("test")
+    with pytest.raises(ConnectionForced):
+        connection.drain_events(timeout=10)
+    with pytest.raises(TimeoutError):
+        connection.drain_events(timeout=0.1)
+    assert connection.connected
+    assert connection.connection is not before
+    Producer(connection).publish([1], routing_key=queue)
+    with pytest.raises(TimeoutError):
+        connection.drain_events(timeout=0.3)
+    assert got == []
+    mine(connection.default_channel).delete()
+
+
+def test_timeout_is_among_connection_errors(connection: Connection) -> None:
+    """No message in time is an error of the same kind as a lost connection."""
+    with pytest.raises(connection.connection_errors) as caught:
+        connection.drain_events(timeout=0.1)
+    assert isinstance(caught.value, TimeoutError)
+
+
+def test_messages(connection: Connection, queue: str) -> None:
+    """A message is persistent; one that cannot be decoded is raised out of the read, and kept; JSON has types."""
+    channel: Any = connection.default_channel
+    mine: Any = Queue(queue)(channel)  # the stub's declarations return text
+    mine.declare()
+    producer = Producer(channel)
+    producer.publish([1], routing_key=queue)
+    message = mine.get(no_ack=True)
+    assert message.properties["delivery_mode"] == 2
+
+    producer.publish(b"{", routing_key=queue, content_type="application/json")
+    consumer = Consumer(channel, [mine], callbacks=[lambda *_: None])
+    consumer.consume()
+    with pytest.raises(DecodeError):
+        connection.drain_events(timeout=10)
+    consumer.cancel()
+    consumer.recover(requeue=True)
+    wait_until(lambda: mine.queue_declare(passive=True).message_count == 1, "it to be there again")
+    mine.delete()
+
+    written = '{"__type__": "decimal", "__value__": "0.1"}'
+    assert loads(written) == Decimal("0.1")
+
+
+def test_body_is_inflated_for_on_message_too(connection: Connection, queue: str) -> None:
+    """A compressed body is inflated, whatever its size, where nothing decodes it."""
+    channel: Any = connection.default_channel
+    mine = Queue(queue)(channel)
+    mine.declare()
+    Producer(channel).publish(b"a" * 10**6, routing_key=queue, compression="zlib")
+    sizes: list[int] = []
+
+    def on_message(message: Message) -> None:
+        sizes.append(len(message.body or ""))
+
+    Consumer(channel, [mine], on_message=on_message, no_ack=True).consume()
+    connection.drain_events(timeout=10)
+    assert sizes == [10**6]
+    mine.delete()
+
+
+def test_returned_message_is_raised(connection: Connection, queue: str) -> None:
+    """What is mandatory and finds no queue is raised by the next read, and by nothing that belongs to it."""
+    Producer(connection.default_channel).publish([1], routing_key=queue, mandatory=True)
+    with pytest.raises(ChannelError, match="NO_ROUTE"):
+        connection.drain_events(timeout=10)
+
+
+def test_consumer_declares_a_copy(connection: Connection) -> None:
+    """The name that the broker makes up is the consumer's copy's, not the queue's that was given."""
+    replies = Queue("", exclusive=True, durable=False)
+    consumer = Consumer(connection.default_channel, [replies], no_ack=True)
+    assert replies.name == ""
+    assert consumer.queues[0].name.startswith("amq.gen-")
