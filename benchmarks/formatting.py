@@ -55,3 +55,8 @@ def megabytes(size: float) -> str:
 def percent(share: float) -> str:
     """Write a share: `24 %`."""
     return f"{share * 100:.0f} %"
+
+
+def plural(number: int, noun: str) -> str:
+    """Write a number of things: `1 server`, `2,090 digits`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.formatting import MISSING, briefly, milliseconds, rate
 from benchmarks.lines import lines_of_code
-from benchmarks.results import CALL, IN_FLIGHT, Run
+from benchmarks.results import CALL, Run
 from contract.clauses import CLAUSES
 from contract.implementations import IMPLEMENTATIONS
 from harness.program import PROJECT_ROOT
@@ -136,7 +136,7 @@ def pika_or_kombu(run: Run) -> str:
 def cost(run: Run, program: str) -> str:
     """Return the time of one call, and the rate of many."""
     one = run.entry(CALL, program)
-    many = run.entry(IN_FLIGHT, program, window=100, prefetch=20)
+    many = run.hundred(program)
     if one is None or many is None:
         return MISSING
     return f"{milliseconds(one.time)}; {rate(many.rate)}/s"

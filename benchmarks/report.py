@@ -161,7 +161,7 @@ WITHIN = (
 def results_page(run: Run, runs: list[Run]) -> str:
     """Return all results as a page of Markdown."""
     parts = ["# Results", f"{run.caption} {WITHIN}"]
-    for answer in [summary(run), *answers(run), versions(runs)]:
+    for answer in [*answers(run), versions(runs)]:
         if answer.lines:
             picture = picture_link(run, answer.question, "")
             parts += [f"## {answer.question}", answer.about, picture, markdown_table(answer)]
@@ -255,7 +255,7 @@ def page(run: Run, drawn: dict[str, str], runs: list[Run]) -> str:
     """Return the whole report as one page that needs no network."""
     sections = "\n".join(
         section(each, drawn.get(PICTURE_OF.get(each.question, "")))
-        for each in [summary(run), *answers(run), versions(runs)]
+        for each in [*answers(run), versions(runs)]
         if each.lines
     )
     within = WITHIN.partition(" [")[0]

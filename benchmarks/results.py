@@ -87,6 +87,10 @@ class Run:
         found = self.entries(question, program=program, **params)
         return found[0] if found else None
 
+    def hundred(self, program: str) -> Entry | None:
+        """Return a program's entry with a hundred calls in flight, at a prefetch of 20."""
+        return self.entry(IN_FLIGHT, program, window=100, prefetch=20)
+
     def programs(self, question: str) -> list[str]:
         """Return the programs measured at a question, invalid ones too, in their order."""
         found = [each.program for each in self.entries(question)]

@@ -11,6 +11,7 @@ from benchmarks.formatting import (
     microseconds,
     milliseconds,
     percent,
+    plural,
     rate,
     times,
 )
@@ -31,10 +32,11 @@ from benchmarks.results import (
 
 BASE = "raw_pika"
 INVALID = "measurement invalid: "
+PARTIES = ("client", "server", "broker")
 
-Find = Callable[[str], Entry | None]
-Column = tuple[str, Callable[[str], str]]
-"""A heading, and what stands below it for a program."""
+Row = dict[str, str]
+"""A program's cells, by their headings."""
+MakeRow = Callable[[Run, str], Row]
 
 
 @dataclass
@@ -48,227 +50,208 @@ class Answer:
     """A line for each program, its name first; where the measurement is invalid, only the reason follows."""
 
 
+def table(
+    question: str, about: str, heading: str = ""
+) -> Callable[[MakeRow], Callable[[Run], Answer]]:
+    """Make a table of what returns a program's row: a line for each program that the question was asked of.
+
+    A row has all headings, whatever was measured. A program whose row is empty has no line.
+    """
+
+    def decorate(row: MakeRow) -> Callable[[Run], Answer]:
+        def make(run: Run) -> Answer:
+            found = Answer(heading or question, about, [""], [])
+            for program in run.programs(question):
+                if cells := row(run, program):
+                    found.headings = ["", *cells]
+                    reason = run.why_invalid(question, program)
+                    shown = [INVALID + reason] if reason else cells.values()
+                    found.lines.append([title(program), *shown])
+            return found
+
+        return make
+
+    return decorate
+
+
 def answers(run: Run) -> list[Answer]:
     """Return the answers to all questions that were asked."""
     makers = [
-        *(call, in_flight, threads, scale, on_paper, on_paper_checked),
+        *(summary, call, in_flight, threads, scale, on_paper, on_paper_checked),
         *(callback_queue, queue_type, reply_size, set_up),
     ]
     return [answer for maker in makers if (answer := maker(run)).lines]
 
 
-# -- columns ----------------------------------------------------------------------------------------------
+# -- cells ------------------------------------------------------------------------------------------------
 
 
-def answer(
-    run: Run, question: str, about: str, columns: Sequence[Column], *, heading: str = ""
-) -> Answer:
-    """Return a question's answer: a line for each program that was measured."""
-    lines = []
-    for program in run.programs(question):
-        reason = run.why_invalid(question, program)
-        cells = [INVALID + reason] if reason else [cell(program) for _, cell in columns]
-        lines.append([title(program), *cells])
-    return Answer(heading or question, about, ["", *(name for name, _ in columns)], lines)
+def cell(entry: Entry | None, write: Callable[[Entry], str]) -> str:
+    """Return what is written of an entry, if there is one."""
+    return write(entry) if entry else MISSING
 
 
-def found(run: Run, question: str, **params: object) -> Find:
-    """Return what finds a program's entry at a question."""
-    return lambda program: run.entry(question, program, **params)
+def time(entry: Entry | None) -> str:
+    """Return the time per call."""
+    return cell(entry, lambda e: milliseconds(e.time))
 
 
-def figure(heading: str, find: Find, write: Callable[[Entry], str | None]) -> Column:
-    """Return a column of one figure."""
+def calls(entry: Entry | None) -> str:
+    """Return the calls per second."""
+    return cell(entry, lambda e: rate(e.rate))
 
-    def cell(program: str) -> str:
-        entry = find(program)
-        return (entry and write(entry)) or MISSING
 
-    return heading, cell
+def cpu(entry: Entry | None, who: str) -> str:
+    """Return the processor time per call, if that was measured."""
+    used = entry.cpu(who) if entry else None
+    return MISSING if used is None else microseconds(used)
 
 
 def compared(
-    heading: str,
-    find: Find,
-    base: Callable[[str], Entry | None],
+    entry: Entry | None,
+    base: Entry | None,
     over: Callable[[Entry, Entry], Ratio] = Entry.over,
     write: Callable[[Ratio], str] = times,
-) -> Column:
-    """Return a column that compares a program with what `base` finds for it; 1 beside itself."""
-
-    def cell(program: str) -> str:
-        mine, other = find(program), base(program)
-        if mine is None or other is None:
-            return MISSING
-        return "1" if mine == other else write(over(mine, other))
-
-    return heading, cell
+) -> str:
+    """Compare an entry with another; 1 beside itself."""
+    if entry is None or base is None:
+        return MISSING
+    return "1" if entry == base else write(over(entry, base))
 
 
-def beside_layer(find: Find, over: Callable[[Entry, Entry], Ratio] = Entry.over) -> list[Column]:
-    """Return the columns that compare an implementation with its layer, bare and as documented."""
-
-    def of(layers: dict[str, str]) -> Find:
-        return lambda program: find(layers[program]) if program in layers else None
-
-    return [
-        compared("x its layer, bare", find, of(BARE), over),
-        compared("x its layer as documented", find, of(FIRST), over),
-    ]
-
-
-def rates(find: Callable[[object], Find], values: Sequence[object], unit: str = "") -> list[Column]:
-    """Return a column of rates for each value of a parameter."""
-    return [
-        figure(f"{value:,}{unit}", find(value), lambda entry: rate(entry.rate)) for value in values
-    ]
-
-
-def cpu(find: Find, *who: str) -> list[Column]:
-    """Return the columns of processor time per call."""
-
-    def write(name: str) -> Callable[[Entry], str | None]:
-        return lambda e: None if (used := e.cpu(name)) is None else microseconds(used)
-
-    return [figure(f"CPU {name}", find, write(name)) for name in who]
+def beside_layer(
+    program: str,
+    find: Callable[[str], Entry | None],
+    over: Callable[[Entry, Entry], Ratio] = Entry.over,
+) -> Row:
+    """Compare an implementation with its layer, bare and as documented."""
+    mine = find(program)
+    return {
+        "x its layer, bare": compared(mine, find(BARE.get(program, "")), over),
+        "x its layer as documented": compared(mine, find(FIRST.get(program, "")), over),
+    }
 
 
 # -- the answers ------------------------------------------------------------------------------------------
 
 
-def summary(run: Run) -> Answer:
+@table(
+    CALL,
+    "One call: prefetch 1; 100 in flight: prefetch 20. Figures are medians over the passes, with each ratio "
+    "its interquartile range. The protocol baseline is the same request and reply as frames encoded "
+    "beforehand, over a bare socket: no client can be faster with this broker. Tutorial, example, "
+    "first steps, RPC pattern, request: the library as its own documentation begins. Bare: the least that a "
+    "layer can be used with, one thread at each end and none of the contract.",
+    heading="The short answer",
+)
+def summary(run: Run, program: str) -> Row:
     """The headline: one call and a hundred in flight, as ratios."""
-    one, many = found(run, CALL), found(run, IN_FLIGHT, window=100, prefetch=20)
-    over = Entry.rate_over
-    return answer(
-        run,
-        CALL,
-        "One call: prefetch 1; 100 in flight: prefetch 20. Figures are medians over the passes, with each ratio "
-        "its interquartile range. The protocol baseline is the same request and reply as frames encoded "
-        "beforehand, over a bare socket: no client can be faster with this broker. Tutorial, example, "
-        "first steps, RPC pattern, request: the library as its own documentation begins. Bare: the least that a "
-        "layer can be used with, one thread at each end and none of the contract.",
-        [
-            figure("one call", one, lambda e: milliseconds(e.time)),
-            compared("x baseline", one, lambda _: one(BASELINE)),
-            compared(f"x {BASE}", one, lambda _: one(BASE)),
-            figure("calls/s, 100 in flight", many, lambda e: rate(e.rate)),
-            compared("x baseline's rate", many, lambda _: many(BASELINE), over),
-            compared(f"x {BASE}'s rate", many, lambda _: many(BASE), over),
-        ],
-        heading="The short answer",
-    )
+    one, many = run.entry(CALL, program), run.hundred(program)
+    return {
+        "one call": time(one),
+        "x baseline": compared(one, run.entry(CALL, BASELINE)),
+        f"x {BASE}": compared(one, run.entry(CALL, BASE)),
+        "calls/s, 100 in flight": calls(many),
+        "x baseline's rate": compared(many, run.hundred(BASELINE), Entry.rate_over),
+        f"x {BASE}'s rate": compared(many, run.hundred(BASE), Entry.rate_over),
+    }
 
 
-def headline(run: Run) -> Answer:
+@table(
+    CALL,
+    "Medians; a ratio is given where the runs agree on it. The protocol baseline is the same two messages as "
+    "bytes that were prepared beforehand, with no library: no client can be faster with this broker. "
+    "Tutorial, example, first steps and the like: the library as its own documentation begins.",
+)
+def headline(run: Run, program: str) -> Row:
     """The same for the README: without the bare layers, and with ratios alone."""
-    one, many = found(run, CALL), found(run, IN_FLIGHT, window=100, prefetch=20)
-    over = Entry.rate_over
-    short = answer(
-        run,
-        CALL,
-        "Medians; a ratio is given where the runs agree on it. The protocol baseline is the same two messages as "
-        "bytes that were prepared beforehand, with no library: no client can be faster with this broker. "
-        "Tutorial, example, first steps and the like: the library as its own documentation begins.",
-        [
-            figure("one call", one, lambda e: milliseconds(e.time)),
-            compared(f"x {BASE}", one, lambda _: one(BASE), write=briefly),
-            figure("calls/s, 100 at once", many, lambda e: rate(e.rate)),
-            compared(f"x {BASE}'s rate", many, lambda _: many(BASE), over, briefly),
-        ],
-    )
-    bare = {title(program) for program in BARE.values()}
-    short.lines = [line for line in short.lines if line[0] not in bare]
-    return short
+    if program in BARE.values():
+        return {}
+    one, many = run.entry(CALL, program), run.hundred(program)
+    return {
+        "one call": time(one),
+        f"x {BASE}": compared(one, run.entry(CALL, BASE), write=briefly),
+        "calls/s, 100 at once": calls(many),
+        f"x {BASE}'s rate": compared(many, run.hundred(BASE), Entry.rate_over, briefly),
+    }
 
 
-def call(run: Run) -> Answer:
+@table(
+    CALL,
+    "One call in flight, one server. CPU is processor time per call. Persistent requests are written to disk.",
+)
+def call(run: Run, program: str) -> Row:
     """Latency, one call in flight."""
-    one = found(run, CALL)
-    return answer(
-        run,
-        CALL,
-        "One call in flight, one server. CPU is processor time per call. Persistent requests are written to disk.",
-        [
-            figure("median", one, lambda e: milliseconds(e.time)),
-            figure("p95", one, lambda e: milliseconds(e.info["p95"])),
-            figure("p99", one, lambda e: milliseconds(e.info["p99"])),
-            *beside_layer(one),
-            *cpu(one, "client", "server", "broker"),
-            figure("requests", one, lambda e: e.info.get("delivery_mode")),
-        ],
-    )
+    one = run.entry(CALL, program)
+    return {
+        "median": time(one),
+        "p95": cell(one, lambda e: milliseconds(e.info["p95"])),
+        "p99": cell(one, lambda e: milliseconds(e.info["p99"])),
+        **beside_layer(program, lambda name: run.entry(CALL, name)),
+        **{f"CPU {who}": cpu(one, who) for who in PARTIES},
+        "requests": cell(one, lambda e: e.info["delivery_mode"]),
+    }
 
 
-def in_flight(run: Run) -> Answer:
+@table(
+    IN_FLIGHT,
+    "Calls per second with so many in flight, one client, one server with a prefetch of 20; what is compared "
+    "is the rate with 100 in flight.",
+)
+def in_flight(run: Run, program: str) -> Row:
     """Throughput against the window, and what a larger prefetch is worth."""
-    many = found(run, IN_FLIGHT, window=100, prefetch=20)
-    return answer(
-        run,
-        IN_FLIGHT,
-        "Calls per second with so many in flight, one client, one server with a prefetch of 20; what is compared "
-        "is the rate with 100 in flight.",
-        [
-            *rates(
-                lambda window: found(run, IN_FLIGHT, window=window, prefetch=20),
-                run.values(IN_FLIGHT, "window", prefetch=20),
-            ),
-            figure(
-                "100, prefetch 1",
-                found(run, IN_FLIGHT, window=100, prefetch=1),
-                lambda e: rate(e.rate),
-            ),
-            *beside_layer(many, Entry.rate_over),
-        ],
-    )
+
+    def at(window: int, prefetch: int) -> str:
+        return calls(run.entry(IN_FLIGHT, program, window=window, prefetch=prefetch))
+
+    return {
+        **{
+            f"{window:,}": at(window, 20) for window in run.values(IN_FLIGHT, "window", prefetch=20)
+        },
+        "100, prefetch 1": at(100, 1),
+        **beside_layer(program, run.hundred, Entry.rate_over),
+    }
 
 
-def threads(run: Run) -> Answer:
+@table(
+    THREADS,
+    "Calls per second of threads that share one client, one call after the other; one server, prefetch 20.",
+)
+def threads(run: Run, program: str) -> Row:
     """Throughput against callers on one client."""
     counts = run.values(THREADS, "threads")
-    one = found(run, THREADS, threads=1)
-    return answer(
-        run,
-        THREADS,
-        "Calls per second of threads that share one client, one call after the other; one server, prefetch 20.",
-        [
-            *rates(lambda count: found(run, THREADS, threads=count), counts, " at once"),
-            compared(
-                f"{max(counts, default=1)} x 1 thread's",
-                found(run, THREADS, threads=max(counts, default=1)),
-                one,
-                Entry.rate_over,
-            ),
-        ],
-    )
+    most = max(counts, default=1)
+    at = {count: run.entry(THREADS, program, threads=count) for count in (1, *counts, most)}
+    return {
+        **{f"{count} at once": calls(at[count]) for count in counts},
+        f"{most} x 1 thread's": compared(at[most], at[1], Entry.rate_over),
+    }
 
 
-def scale(run: Run) -> Answer:
+@table(
+    SCALE,
+    "Calls per second of a function that takes 20 ms (it sleeps), from one client process unless it says "
+    "otherwise; prefetch 1. The last column is the least that any server got of the calls, in any pass.",
+)
+def scale(run: Run, program: str) -> Row:
     """Scale-out of a function that takes 20 ms."""
-    points = sorted({(e.params["servers"], e.params["clients"]) for e in run.entries(SCALE)})
-    most, clients = points[-1] if points else (1, 1)
+    cells = {}
+    one = most = run.entry(SCALE, program, servers=1, clients=1)
+    servers = 1
+    for servers, clients in scale_points(run):
+        most = run.entry(SCALE, program, servers=servers, clients=clients)
+        heading = plural(servers, "server") + f", {clients} clients" * (clients > 1)
+        cells[heading] = cell(most, lambda e: f"{e.rate:.0f}")
+    return {
+        **cells,
+        f"{servers} x one server's": compared(most, one, Entry.rate_over),
+        f"least share of {servers}": cell(most, lambda e: percent(min(e.info["smallest_shares"]))),
+    }
 
-    def at(servers: int, clients: int) -> Find:
-        return found(run, SCALE, servers=servers, clients=clients)
 
-    def heading(servers: int, clients: int) -> str:
-        return f"{servers} server{'s' * (servers > 1)}" + f", {clients} clients" * (clients > 1)
-
-    return answer(
-        run,
-        SCALE,
-        "Calls per second of a function that takes 20 ms (it sleeps), from one client process unless it says "
-        "otherwise; prefetch 1. The last column is the least that any server got of the calls, in any pass.",
-        [
-            *(figure(heading(*p), at(*p), lambda e: f"{e.rate:.0f}") for p in points),
-            compared(f"{most} x one server's", at(most, clients), at(1, 1), Entry.rate_over),
-            figure(
-                f"least share of {most}",
-                at(most, clients),
-                lambda e: percent(min(e.info["smallest_shares"])),
-            ),
-        ],
-    )
+def scale_points(run: Run) -> list[tuple[int, int]]:
+    """Return the numbers of servers and clients that were measured together, ascending."""
+    return sorted({(e.params["servers"], e.params["clients"]) for e in run.entries(SCALE)})
 
 
 UTILISATION = 0.7
@@ -279,40 +262,26 @@ JOB = 0.02
 
 def on_paper(run: Run) -> Answer:
     """How many servers, clients and broker cores a rate needs, from the processor time per call."""
-    wanted = (100, 1_000, 10_000)
     lines = []
     for program in run.programs(IN_FLIGHT):
-        entry = run.entry(IN_FLIGHT, program, window=100, prefetch=20)
-        if entry is None or program in TITLES:
+        entry = run.hundred(program)
+        if program in TITLES or entry is None or entry.cpu("broker") is None:
             continue
-        classic, three = (
-            run.entry(QUEUE_TYPE, program, queue_type=queue_type, nodes=nodes, window=100)
-            for queue_type, nodes in (("classic", 1), ("quorum", 3))
+        client, server, broker = (entry.info["cpu_per_call"][who] for who in PARTIES)
+        three = run.entry(QUEUE_TYPE, program, queue_type="quorum", nodes=3, window=100)
+        busy = [JOB + server, client, broker, three.cpu("broker") if three else None]
+        limits = {"a server": JOB + server, "a client": client, "a broker core": broker}
+        first = sorted(limits, key=lambda each: -limits[each])
+        name, last = (
+            title(program),
+            ", ".join(f"{e} {rate(UTILISATION / limits[e])}" for e in first),
         )
-        client, server, broker = (entry.cpu(who) for who in ("client", "server", "broker"))
-        if client is None or server is None or broker is None:
-            continue
-        quorum = three.cpu("broker") if three and classic else None
-        limits = {
-            "a server": UTILISATION / (JOB + server),
-            "a client": UTILISATION / client,
-            "a broker core": UTILISATION / broker,
-        }
-        first = sorted(limits, key=lambda name: limits[name])
-        for number, each in enumerate(wanted):
-            lines.append(
-                [
-                    "" if number else title(program),
-                    f"{each:,}",
-                    str(needed(each * (JOB + server))),
-                    str(needed(each * client)),
-                    str(needed(each * broker)),
-                    MISSING if quorum is None else str(needed(each * quorum)),
-                    ", ".join(f"{name} {rate(limits[name])}" for name in first)
-                    if not number
-                    else "",
-                ]
-            )
+        for wanted in (100, 1_000, 10_000):
+            needed = [
+                MISSING if b is None else str(math.ceil(wanted * b / UTILISATION)) for b in busy
+            ]
+            lines.append([name, f"{wanted:,}", *needed, last])
+            name = last = ""  # said once
     return Answer(
         "How many servers, clients and broker cores?",
         "Calculated, for a function that takes 20 ms and servers with a concurrency of 1: rate times time per "
@@ -328,136 +297,97 @@ def on_paper(run: Run) -> Answer:
     )
 
 
-def on_paper_checked(run: Run) -> Answer:
+@table(
+    SCALE,
+    "The calculation, checked: calls per second that were measured, of those that so many servers can do.",
+    heading="Does that hold?",
+)
+def on_paper_checked(run: Run, program: str) -> Row:
     """What servers and clients did together, beside what `on_paper` expects of them."""
-    points = sorted({(e.params["servers"], e.params["clients"]) for e in run.entries(SCALE)})
-    points = [point for point in points if point[0] == 1 or point[1] > 1]
-
-    def at(servers: int, clients: int) -> Callable[[str], str]:
-        def cell(program: str) -> str:
+    flight = run.hundred(program)
+    used = flight.cpu("server") if flight else None
+    cells = {}
+    for servers, clients in scale_points(run):
+        if servers == 1 or clients > 1:
             entry = run.entry(SCALE, program, servers=servers, clients=clients)
-            flight = run.entry(IN_FLIGHT, program, window=100, prefetch=20)
-            if entry is None or flight is None or (cpu := flight.cpu("server")) is None:
-                return MISSING
-            return f"{entry.rate:.0f} of {servers / (JOB + cpu):.0f}"
-
-        return cell
-
-    return answer(
-        run,
-        SCALE,
-        "The calculation, checked: calls per second that were measured, of those that so many servers can do.",
-        [(f"{s} server{'s' * (s > 1)}, {c} client{'s' * (c > 1)}", at(s, c)) for s, c in points],
-        heading="Does that hold?",
-    )
+            cells[f"{plural(servers, 'server')}, {plural(clients, 'client')}"] = (
+                f"{entry.rate:.0f} of {servers / (JOB + used):.0f}" if entry and used else MISSING
+            )
+    return cells
 
 
-def needed(busy: float) -> int:
-    """Return how many servers, processes or cores are needed for so many seconds of work a second."""
-    return math.ceil(busy / UTILISATION)
-
-
-def callback_queue(run: Run) -> Answer:
+@table(CALLBACK_QUEUE, "Pika alone, one call in flight.")
+def callback_queue(run: Run, program: str) -> Row:
     """What the tutorial warns of."""
-    one = found(run, CALLBACK_QUEUE)
-    return answer(
-        run,
-        CALLBACK_QUEUE,
-        "Pika alone, one call in flight.",
-        [
-            figure("median", one, lambda e: milliseconds(e.time)),
-            figure("p99", one, lambda e: milliseconds(e.info["p99"])),
-            compared("x a queue per client", one, lambda _: one("a queue per client")),
-        ],
-    )
+    one = run.entry(CALLBACK_QUEUE, program)
+    return {
+        "median": time(one),
+        "p99": cell(one, lambda e: milliseconds(e.info["p99"])),
+        "x a queue per client": compared(one, run.entry(CALLBACK_QUEUE, "a queue per client")),
+    }
 
 
-def queue_type(run: Run) -> Answer:
+@table(
+    QUEUE_TYPE,
+    "A single node has nobody to replicate to: what is timed is the least that a quorum queue costs. CPU is "
+    "processor time per call with 100 in flight, of all nodes together.",
+)
+def queue_type(run: Run, program: str) -> Row:
     """Classic against quorum."""
 
-    def at(queue_type: str, nodes: int, window: int) -> Find:
-        return found(run, QUEUE_TYPE, queue_type=queue_type, nodes=nodes, window=window)
+    def at(queue_type: str, nodes: int, window: int) -> Entry | None:
+        return run.entry(QUEUE_TYPE, program, queue_type=queue_type, nodes=nodes, window=window)
 
-    columns = [
-        figure("one call, classic", at("classic", 1, 1), lambda e: milliseconds(e.time)),
-        figure("quorum", at("quorum", 1, 1), lambda e: milliseconds(e.time)),
-        compared("x classic", at("quorum", 1, 1), at("classic", 1, 1)),
-    ]
-    if 100 in run.values(QUEUE_TYPE, "window"):
-        columns += [
-            figure("100 in flight, classic", at("classic", 1, 100), lambda e: rate(e.rate)),
-            figure("quorum, calls/s", at("quorum", 1, 100), lambda e: rate(e.rate)),
-            compared("x classic's rate", at("quorum", 1, 100), at("classic", 1, 100), Entry.rate_over),
-            *((f"{h}, {what}", cell) for what, find in [
-                ("classic", at("classic", 1, 100)),
-                ("quorum", at("quorum", 1, 100)),
-                ("quorum on 3 nodes", at("quorum", 3, 100)),
-            ] for h, cell in cpu(find, "broker")),
-        ]  # fmt: skip
-    return answer(
-        run,
-        QUEUE_TYPE,
-        "A single node has nobody to replicate to: what is timed is the least that a quorum queue costs. CPU is "
-        "processor time per call with 100 in flight, of all nodes together.",
-        columns,
-    )
-
-
-def reply_size(run: Run) -> Answer:
-    """Latency against the size of the reply."""
-    numbers = run.values(REPLY_SIZE, "n")
-    digits = {e.params["n"]: e.info["digits"] for e in run.entries(REPLY_SIZE)}
-    small, large = (found(run, REPLY_SIZE, n=n) for n in (numbers[:1] + numbers[-1:] or [0, 0]))
-
-    def per_digit(program: str) -> str:
-        one, other = small(program), large(program)
-        if one is None or other is None or not other.over(one).differs:
-            return MISSING
-        return (
-            f"{(other.time - one.time) / (other.info['digits'] - one.info['digits']) * 1e9:.0f} ns"
-        )
-
-    return answer(
-        run,
-        REPLY_SIZE,
-        "One call in flight. The servers computed the numbers beforehand: this is their way back.",
-        [
-            *(
-                figure(
-                    f"fib({n}), {digits[n]:,} digit{'s' * (digits[n] > 1)}",
-                    found(run, REPLY_SIZE, n=n),
-                    lambda e: milliseconds(e.time),
-                )
-                for n in numbers
-            ),
-            compared("largest x smallest", large, small),
-            ("per digit", per_digit),
-        ],
-    )
-
-
-def set_up(run: Run) -> Answer:
-    """What it takes to begin."""
-    steps = {
-        "server ready": "server start",
-        "client import": "import",
-        "first answer": "first answer",
+    one, one_quorum = at("classic", 1, 1), at("quorum", 1, 1)
+    many, many_quorum = at("classic", 1, 100), at("quorum", 1, 100)
+    return {
+        "one call, classic": time(one),
+        "quorum": time(one_quorum),
+        "x classic": compared(one_quorum, one),
+        "100 in flight, classic": calls(many),
+        "quorum, calls/s": calls(many_quorum),
+        "x classic's rate": compared(many_quorum, many, Entry.rate_over),
+        "CPU broker, classic": cpu(many, "broker"),
+        "CPU broker, quorum": cpu(many_quorum, "broker"),
+        "CPU broker, quorum on 3 nodes": cpu(at("quorum", 3, 100), "broker"),
     }
-    start = found(run, SET_UP, step="server start")
-    return answer(
-        run,
-        SET_UP,
-        "From starting a server to its ready line; in a client's new process, its import, and from there to the "
-        "first answer; resident memory of each, with the interpreter.",
-        [
-            *(
-                figure(heading, found(run, SET_UP, step=step), lambda e: milliseconds(e.time))
-                for heading, step in steps.items()
-            ),
-            figure("server memory", start, lambda e: megabytes(e.info["memory"]["server"])),
-            figure("client memory", start, lambda e: megabytes(e.info["memory"]["client"])),
-        ],
-    )
+
+
+@table(
+    REPLY_SIZE,
+    "One call in flight. The servers computed the numbers beforehand: this is their way back.",
+)
+def reply_size(run: Run, program: str) -> Row:
+    """Latency against the size of the reply."""
+    digits = {e.params["n"]: e.info["digits"] for e in run.entries(REPLY_SIZE)}
+    at = {n: run.entry(REPLY_SIZE, program, n=n) for n in sorted(digits)}
+    small, large = at.get(min(digits, default=0)), at.get(max(digits, default=0))
+    per_digit = MISSING
+    if small and large and large.over(small).differs:
+        more = large.info["digits"] - small.info["digits"]
+        per_digit = f"{(large.time - small.time) / more * 1e9:.0f} ns"
+    return {
+        **{f"fib({n}), {plural(digits[n], 'digit')}": time(entry) for n, entry in at.items()},
+        "largest x smallest": compared(large, small),
+        "per digit": per_digit,
+    }
+
+
+@table(
+    SET_UP,
+    "From starting a server to its ready line; in a client's new process, its import, and from there to the "
+    "first answer; resident memory of each, with the interpreter.",
+)
+def set_up(run: Run, program: str) -> Row:
+    """What it takes to begin."""
+    start = run.entry(SET_UP, program, step="server start")
+    return {
+        "server ready": time(start),
+        "client import": time(run.entry(SET_UP, program, step="import")),
+        "first answer": time(run.entry(SET_UP, program, step="first answer")),
+        "server memory": cell(start, lambda e: megabytes(e.info["memory"]["server"])),
+        "client memory": cell(start, lambda e: megabytes(e.info["memory"]["client"])),
+    }
 
 
 # -- tables of several runs, and of one call's parts --------------------------------------------------------
@@ -465,39 +395,42 @@ def set_up(run: Run) -> Answer:
 
 def versions(runs: Sequence[Run]) -> Answer:
     """The headline figures on each RabbitMQ series that was measured, side by side."""
-    headings = [f"{what}, {run.series}" for what in ("one call", "calls/s") for run in runs]
-    lines = []
-    for program in runs[0].programs(CALL):
-        ones = [run.entry(CALL, program) for run in runs]
-        many = [run.entry(IN_FLIGHT, program, window=100, prefetch=20) for run in runs]
-        cells = [milliseconds(e.time) if e else MISSING for e in ones]
-        cells += [rate(e.rate) if e else MISSING for e in many]
-        lines.append([title(program), *cells])
+    lines = [
+        [
+            title(program),
+            *(time(run.entry(CALL, program)) for run in runs),
+            *(calls(run.hundred(program)) for run in runs),
+        ]
+        for program in runs[0].programs(CALL)
+    ]
     on = "; ".join(f"RabbitMQ {run.machine['rabbitmq']}, {run.date}" for run in runs)
     return Answer(
         "Does RabbitMQ's version matter?",
         f"One call, and calls per second with 100 in flight. {on}. Runs on different days: a difference of less "
         "than a third may be the machine's.",
-        ["", *headings],
+        ["", *(f"{what}, {run.series}" for what in ("one call", "calls/s") for run in runs)],
         lines if len(runs) > 1 else [],
     )
 
 
-def budget(run: Run) -> Answer:
+@table(CALL, "")
+def budget(run: Run, program: str) -> Row:
     """Where the time of one call goes: broker and kernel, library, contract."""
-    base = run.entry(CALL, BASELINE)
-    lines = []
-    for program, layer in BARE.items():
-        mine, bare = run.entry(CALL, program), run.entry(CALL, layer)
-        if mine and bare and base:
-            parts = [
-                [b - a for a, b in zip(base.passes, bare.passes, strict=True)],
-                [b - a for a, b in zip(bare.passes, mine.passes, strict=True)],
-            ]
-            cells = [
-                f"{q.median * 1000:.2f} ({q.low * 1000:.2f} to {q.high * 1000:.2f}) ms"
-                for q in map(quartiles, parts)
-            ]
-            lines.append([program, milliseconds(base.time), *cells, milliseconds(mine.time)])
-    headings = ["", "broker, kernel, integer parse", "the library", "the contract", "one call"]
-    return Answer("The budget of one call", "", headings, lines)
+    base, bare, whole = (
+        run.entry(CALL, each) for each in (BASELINE, BARE.get(program, ""), program)
+    )
+    if not (base and bare and whole):
+        return {}
+    return {
+        "broker, kernel, integer parse": milliseconds(base.time),
+        "the library": added(base, bare),
+        "the contract": added(bare, whole),
+        "one call": milliseconds(whole.time),
+    }
+
+
+def added(less: Entry, more: Entry) -> str:
+    """Return how much longer one takes than the other, formed within each pass."""
+    differences = [b - a for a, b in zip(less.passes, more.passes, strict=True)]
+    low, median, high = (each * 1000 for each in quartiles(differences))
+    return f"{median:.2f} ({low:.2f} to {high:.2f}) ms"

@@ -236,6 +236,7 @@ def saved_run(rabbitmq: str = "3.10.8", load: float = 0.2) -> dict[str, Any]:
                 "p99": 3 * time,
                 "quantiles": [time * (1 + i / 10) for i in range(11)],
                 "cpu_per_call": {"client": time / 4, "server": time / 2, "broker": time / 3},
+                "delivery_mode": "transient",
             },
         }
 
