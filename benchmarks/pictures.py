@@ -14,7 +14,16 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from benchmarks.formatting import milliseconds, rate
 from benchmarks.measure import quartiles
 from benchmarks.programs import BARE, BASELINE, FIRST, title
-from benchmarks.results import CALL, IN_FLIGHT, REPLY_SIZE, SCALE, THREADS, Entry, Run
+from benchmarks.results import (
+    CALL,
+    IN_FLIGHT,
+    PICTURES,
+    REPLY_SIZE,
+    SCALE,
+    THREADS,
+    Entry,
+    Run,
+)
 
 COLOURS = {
     BASELINE: "#6b7280",
@@ -56,17 +65,17 @@ STYLE: Any = {
 
 def pictures(run: Run) -> dict[str, str]:
     """Return the pictures that the run has data for, as SVG by file name."""
-    makers: dict[str, tuple[str, Callable[[Run], Figure | None]]] = {
-        "latency.svg": (CALL, latency),
-        "throughput.svg": (IN_FLIGHT, throughput),
-        "threads.svg": (THREADS, threads),
-        "scale-out.svg": (SCALE, scale_out),
-        "reply-size.svg": (REPLY_SIZE, reply_size),
+    makers: dict[str, Callable[[Run], Figure | None]] = {
+        CALL: latency,
+        IN_FLIGHT: throughput,
+        THREADS: threads,
+        SCALE: scale_out,
+        REPLY_SIZE: reply_size,
     }
     found = {}
-    for name, (question, maker) in makers.items():
-        with mpl.rc_context(STYLE), mpl.rc_context({"svg.hashsalt": name}):
-            figure = maker(run) if run.entries(question) else None
+    for question, name in PICTURES.items():
+        with mpl.rc_context(STYLE | {"svg.hashsalt": name}):
+            figure = makers[question](run) if run.entries(question) else None
             if figure is not None:
                 found[name] = svg(figure, question)
     return found

@@ -9,6 +9,7 @@ import argparse
 import sys
 from html import escape
 from pathlib import Path
+from string import Template
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -16,34 +17,15 @@ from rich.table import Table
 
 from benchmarks import front_page
 from benchmarks.front_page import between
-from benchmarks.results import (
-    CALL,
-    IN_FLIGHT,
-    REPLY_SIZE,
-    SCALE,
-    THREADS,
-    Run,
-    publish,
-    publishable,
-    published,
-)
+from benchmarks.results import PICTURES, Run, publish, publishable, published
 from benchmarks.tables import INVALID, Answer, answers, budget, headline, summary, versions
 from harness.program import PROJECT_ROOT
 
 DRAFT = PROJECT_ROOT / "out" / "benchmark.json"
 PAGE = Path("docs/report.html")
 RESULTS_PAGE = Path("docs/results.md")
-PICTURES = Path("docs/pictures")
 NUMBERS_PAGE = Path("docs/reading-the-numbers.md")
 README = Path("README.md")
-
-PICTURE_OF = {
-    CALL: "latency.svg",
-    IN_FLIGHT: "throughput.svg",
-    THREADS: "threads.svg",
-    SCALE: "scale-out.svg",
-    REPLY_SIZE: "reply-size.svg",
-}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,16 +41,16 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         if arguments.publish:
-            saved = arguments.run or DRAFT
-            draw(Run(publishable(saved)))  # before anything is kept
-            publish(saved)
+            data = publishable(arguments.run or DRAFT)
+            draw(Run(data))  # before anything is kept
+            publish(data)
         elif arguments.run:
             summarise(arguments.run)
             return 0
         runs = published()
         if not runs:
             return complain("no saved run: `make publish`")
-        return check(runs) if arguments.check else write(runs)
+        return update(runs, check=arguments.check)
     except (OSError, ValueError) as error:
         return complain(str(error))
     except ModuleNotFoundError as error:
@@ -93,7 +75,7 @@ def files(runs: list[Run]) -> dict[Path, str]:
     """Return every published file, relative to the project, with what should be in it."""
     run = runs[0]
     drawn = draw(run)
-    found = {PICTURES / name: text for name, text in drawn.items()}
+    found = {Path("docs/pictures", name): text for name, text in drawn.items()}
     found[PAGE] = page(run, drawn, runs)
     found[RESULTS_PAGE] = results_page(run, runs)
     readme = front_page.filled((PROJECT_ROOT / README).read_text(), run)
@@ -117,29 +99,18 @@ def draw(run: Run) -> dict[str, str]:
     return pictures(run)
 
 
-def write(runs: list[Run]) -> int:
-    """Write what is published."""
-    for path, text in files(runs).items():
-        (PROJECT_ROOT / path).parent.mkdir(parents=True, exist_ok=True)
-        (PROJECT_ROOT / path).write_text(text)
-        print(path)
-    return 0
-
-
-def check(runs: list[Run]) -> int:
-    """Compare what is published with what should be."""
+def update(runs: list[Run], *, check: bool) -> int:
+    """Write what is published, or only compare it with what should be."""
     stale = 0
     for path, text in files(runs).items():
         there = PROJECT_ROOT / path
-        if not there.exists() or there.read_text() != text:
+        if not check:
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.write_text(text)
+            print(path)
+        elif not there.exists() or there.read_text() != text:
             stale = complain(f"{path} is stale: run `make report`")
     return stale
-
-
-def picture_link(run: Run, question: str, folder: str = "docs/") -> str:
-    """Return a picture in Markdown, if there is one and the run has data for it."""
-    name = PICTURE_OF.get(question)
-    return f"![{question}]({folder}pictures/{name})" if name and run.entries(question) else ""
 
 
 def readme_section(run: Run) -> str:
@@ -163,9 +134,11 @@ def results_page(run: Run, runs: list[Run]) -> str:
     parts = ["# Results", f"{run.caption} {WITHIN}"]
     for answer in [*answers(run), versions(runs)]:
         if answer.lines:
-            picture = picture_link(run, answer.question, "")
-            parts += [f"## {answer.question}", answer.about, picture, markdown_table(answer)]
-    return "\n\n".join(filter(None, parts)) + "\n"
+            parts += [f"## {answer.question}", answer.about]
+            if (name := PICTURES.get(answer.question)) and run.entries(answer.question):
+                parts.append(f"![{answer.question}](pictures/{name})")
+            parts.append(markdown_table(answer))
+    return "\n\n".join(parts) + "\n"
 
 
 def markdown_table(answer: Answer) -> str:
@@ -226,54 +199,18 @@ def summarise(path: Path) -> None:
 
 # -- the page -------------------------------------------------------------------------------------------
 
-CSS = """
-:root { color-scheme: light dark; --ink: #1f2937; --dim: #4b5563; --line: #e5e7eb; --back: #fff; --bad: #b91c1c; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e5e7eb; --dim: #9ca3af; --line: #374151; --back: #111827; --bad: #fca5a5; }
-}
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back);
-  max-width: 72rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin: 2.5rem 0 .25rem; }
-p { overflow-wrap: break-word; max-width: 46rem; } .about, .caption { color: var(--dim); font-size: .875rem; }
-figure { margin: 1rem 0; } figure svg { display: block; width: 100%; max-width: 36rem; height: auto; }
-.scroll { overflow-x: auto; scrollbar-width: thin; scrollbar-color: var(--dim) var(--line);
-  background: linear-gradient(to left, var(--back) 40%, transparent) right / 3rem 100% no-repeat local,
-    linear-gradient(to left, #80808066, transparent) right / .75rem 100% no-repeat scroll; }
-table { border-collapse: separate; border-spacing: 0; font-size: .8125rem; }
-th, td { padding: .3rem .55rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: baseline;
-  font-variant-numeric: tabular-nums; white-space: nowrap; }
-th { font-weight: 600; white-space: normal; max-width: 8rem; vertical-align: bottom; min-width: 2.5rem; }
-th:first-child, td:first-child { position: sticky; left: 0; background: var(--back); text-align: left;
-  white-space: normal; min-width: 6.5rem; border-right: 1px solid var(--line); }
-td.words { white-space: normal; color: var(--dim); min-width: 6rem; }
-td small { display: block; color: var(--dim); }
-td.invalid { color: var(--bad); text-align: left; white-space: normal; }
-"""
+PAGE_TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def page(run: Run, drawn: dict[str, str], runs: list[Run]) -> str:
     """Return the whole report as one page that needs no network."""
     sections = "\n".join(
-        section(each, drawn.get(PICTURE_OF.get(each.question, "")))
+        section(each, drawn.get(PICTURES.get(each.question, "")))
         for each in [*answers(run), versions(runs)]
         if each.lines
     )
-    within = WITHIN.partition(" [")[0]
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>What each layer costs</title>
-<style>{CSS}</style>
-</head>
-<body>
-<h1>What each layer costs: one RPC service on pika, on kombu and on Celery</h1>
-<p class="caption">{escape(run.caption)} {within}</p>
-{sections}
-</body>
-</html>
-"""
+    caption = f"{escape(run.caption)} {WITHIN.partition(' [')[0]}"
+    return Template(PAGE_TEMPLATE.read_text()).substitute(caption=caption, sections=sections)
 
 
 def section(answer: Answer, picture: str | None) -> str:
@@ -293,14 +230,13 @@ def html_cells(line: list[str], width: int) -> str:
     """Return a line's cells; an invalid measurement has one wide cell, and what is in brackets goes below."""
     cells = [f"<td>{escape(line[0])}</td>"]
     for text in line[1:]:
-        figure, bracket, rest = text.partition(" (")
-        small = f"<small>{escape(rest[:-1])}</small>" if bracket else ""
         if text.startswith(INVALID):
             cells.append(f'<td class="invalid" colspan="{width - 1}">{escape(text)}</td>')
-        elif figure[:1].isalpha():
-            cells.append(f'<td class="words">{escape(figure)}{small}</td>')
-        else:
-            cells.append(f"<td>{escape(figure)}{small}</td>")
+            continue
+        figure, bracket, rest = text.partition(" (")
+        small = f"<small>{escape(rest[:-1])}</small>" if bracket else ""
+        words = ' class="words"' if figure[:1].isalpha() else ""
+        cells.append(f"<td{words}>{escape(figure)}{small}</td>")
     return "".join(cells)
 
 

@@ -22,6 +22,15 @@ QUEUE_TYPE = "What does a replicated queue cost?"
 REPLY_SIZE = "What does the size of the reply cost?"
 SET_UP = "What does set-up cost?"
 
+PICTURES = {
+    CALL: "latency.svg",
+    IN_FLIGHT: "throughput.svg",
+    THREADS: "threads.svg",
+    SCALE: "scale-out.svg",
+    REPLY_SIZE: "reply-size.svg",
+}
+"""The file names of the pictures, by the questions that they answer."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -34,8 +43,7 @@ class Entry:
     @property
     def passes(self) -> list[float]:
         """The median of each pass."""
-        found: list[float] = self.info["passes"]
-        return found
+        return list(self.info["passes"])
 
     @property
     def time(self) -> float:
@@ -159,12 +167,12 @@ class Run:
 
     @property
     def _disturbed(self) -> bool:
-        return refusal(self.machine.get("load_before")) is not None
+        return refusal(self.machine["load_before"]) is not None
 
 
-def refusal(load: float | None) -> str | None:
+def refusal(load: float) -> str | None:
     """Return why a run with this load average before it is not to be published, if it is not."""
-    if load is None or load <= MOST_LOAD:
+    if load <= MOST_LOAD:
         return None
     return (
         f"the load average before the run was {load:.2f}, above {MOST_LOAD}: other programs ran, and the figures "
@@ -179,46 +187,31 @@ def published() -> list[Run]:
 
 
 def publishable(path: Path) -> dict[str, Any]:
-    """Return a saved run that may be published.
+    """Return a saved run as it may be published: to five digits, without the single timings.
 
     Raises:
         ValueError: other programs ran before it, or it is a quick one.
     """
-    data: dict[str, Any] = json.loads(path.read_text())
-    if reason := refusal(data["environment"].get("load_before")):
+    data: dict[str, Any] = json.loads(path.read_text(), parse_float=five_digits)
+    if reason := refusal(data["environment"]["load_before"]):
         raise ValueError(reason)
     if data["effort"] != "full":
         raise ValueError(f"{path} is a quick run: publish one of `pytest --benchmark`")
+    for each in data["benchmarks"]:
+        each["stats"].pop("data", None)
     return data
 
 
-def publish(path: Path) -> None:
-    """Keep a run among the published ones, without the single timings.
+def five_digits(number: str) -> float:
+    """Read a number to five digits, which no timing here is better than."""
+    return float(f"{float(number):.5g}")
 
-    Raises:
-        ValueError: it is not to be published.
-    """
-    data = publishable(path)
-    for each in data["benchmarks"]:
-        each["stats"].pop("data", None)
-    RESULTS.mkdir(exist_ok=True)
+
+def publish(data: dict[str, Any]) -> None:
+    """Keep a publishable run among the published ones, each benchmark on a line."""
+    benchmarks = ",\n".join(map(json.dumps, data["benchmarks"]))
+    text = json.dumps(data | {"benchmarks": []}, indent=1)
+    text = text.replace('"benchmarks": []', f'"benchmarks": [\n{benchmarks}\n]')
     stamp = datetime.fromisoformat(data["datetime"]).strftime("%Y-%m-%d-%H%M")
-    (RESULTS / f"{stamp}.json").write_text(dumps(data))
-
-
-def dumps(data: Any) -> str:
-    """Return a run as JSON: floats to five digits, which no timing here is better than, and a benchmark a line."""
-    benchmarks = ",\n".join(json.dumps(each) for each in rounded(data["benchmarks"]))
-    rest = json.dumps(rounded(data | {"benchmarks": []}), indent=1)
-    return rest.replace('"benchmarks": []', f'"benchmarks": [\n{benchmarks}\n]') + "\n"
-
-
-def rounded(value: Any) -> Any:
-    """Return JSON data with every float to five digits."""
-    if isinstance(value, float):
-        return float(f"{value:.5g}")
-    if isinstance(value, dict):
-        return {key: rounded(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [rounded(each) for each in value]
-    return value
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{stamp}.json").write_text(text + "\n")
