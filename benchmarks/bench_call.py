@@ -16,7 +16,7 @@ def setting(program: str) -> Setting:
 
 def take(client: Client, effort: Effort, program: str) -> Sample:
     """Take one slot."""
-    return time_calls(client, 0, effort.seconds, effort.calls)
+    return time_calls(client.call, 0, effort.seconds, effort.calls)
 
 
 def test_call(program: str, publish: Publish, rig: Rig) -> None:

@@ -92,8 +92,8 @@ CLIENTS: dict[str, type[OnePerClient]] = {
 
 def take(client: OnePerClient, effort: Effort) -> Sample:
     """Take one slot."""
-    warm_up(client)
-    return time_calls(client, 0, effort.seconds, effort.calls)
+    warm_up(client.call)
+    return time_calls(client.call, 0, effort.seconds, effort.calls)
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ def setting(program: str, prefetch: int, window: int) -> Setting:
 
 def take(client: Client, effort: Effort, program: str, prefetch: int, window: int) -> Sample:
     """Take one slot."""
-    return time_window(client, window, 0.8 * effort.seconds)
+    return time_window(client.call_many, window, 0.8 * effort.seconds)
 
 
 @pytest.mark.parametrize("prefetch", [1, 20])

@@ -35,8 +35,8 @@ def setting(program: str, queue_type: str, nodes: int, window: int) -> Setting:
 def take(client: Client, effort: Effort, window: int) -> Sample:
     """Take one slot."""
     if window == 1:
-        return time_calls(client, 0, effort.seconds, effort.calls)
-    return time_window(client, window, effort.seconds)
+        return time_calls(client.call, 0, effort.seconds, effort.calls)
+    return time_window(client.call_many, window, effort.seconds)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ def setting(program: str, n: int) -> Setting:
 
 def take(client: Client, effort: Effort, program: str, n: int) -> Sample:
     """Take one slot."""
-    return time_calls(client, n, effort.seconds / 2, effort.calls)
+    return time_calls(client.call, n, effort.seconds / 2, effort.calls)
 
 
 @pytest.mark.parametrize("n", [0, 1000, 10_000])

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from multiprocessing.synchronize import Barrier
 
@@ -55,7 +55,7 @@ def ask(
     program: str, url: str, queue: str, clients: int, calls: int, window: int
 ) -> tuple[float, float, list[int]]:
     """In one of the processes: make calls. Returns when they began and ended, and each answer."""
-    with Client(program, url, queue) as client:
+    with closing(Client(program, url, queue)) as client:
         client.call_many(iter(range(window)), window)
         _barriers[clients].wait(60)
         began = time.perf_counter()
@@ -91,7 +91,7 @@ def measured(
     with ExitStack() as stack:
         services = {
             name: stack.enter_context(
-                Service(Setting(name, function="benchmarks.functions:work_20ms"), rig.url)
+                closing(Service(Setting(name, function="benchmarks.functions:work_20ms"), rig.url))
             )
             for name in dict.fromkeys(params["program"] for params in cases.values())
         }

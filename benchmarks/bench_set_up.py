@@ -6,6 +6,7 @@ Client and server are programs of their own here, started anew for each sample.
 import json
 import subprocess
 import sys
+from contextlib import closing
 from functools import partial
 
 import pytest
@@ -24,7 +25,7 @@ STEPS = ("server start", "import", "first answer")
 
 def set_up(rig: Rig, program: str) -> Sample:
     """Start a server, then a client that asks once: the seconds of each step, in order."""
-    with Service(Setting(program), rig.url) as service:
+    with closing(Service(Setting(program), rig.url)) as service:
         ready = service.start()
         memory = service.memory
         done = subprocess.run(

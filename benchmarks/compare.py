@@ -76,9 +76,11 @@ def compare(rig: Rig, packages: list[str], out: Console) -> int:
     progress("asking each for fib(30) and fib(10000)")
     answers = rig.measure(settings, lambda _, client: ask(client), 1)
     progress(f"{PASSES * CALLS} calls each, one at a time, in turn")
-    single = rig.measure(settings, lambda _, client: time_calls(client, 0, 0, CALLS), PASSES)
+    single = rig.measure(settings, lambda _, client: time_calls(client.call, 0, 0, CALLS), PASSES)
     progress(f"the same with {WINDOW} in flight")
-    many = rig.measure(settings, lambda _, c: time_window(c, WINDOW, 0, 2 * WINDOW), PASSES // 2)
+    many = rig.measure(
+        settings, lambda _, c: time_window(c.call_many, WINDOW, 0, 2 * WINDOW), PASSES // 2
+    )
     out.print(terminal_table(table(packages, answers, single, many)))
     out.print(
         f"{PASSES} passes, every other one backwards, so that a drift of the machine falls on all alike; "

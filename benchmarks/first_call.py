@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from contextlib import closing
 
 import psutil
 
@@ -14,7 +15,7 @@ def main(program: str, url: str, queue: str) -> None:
     began = time.perf_counter()
     __import__(f"{package(program)}.rpc_client")
     imported = time.perf_counter()
-    with Client(program, url, queue) as client:
+    with closing(Client(program, url, queue)) as client:
         answer = client.call(30)
         answered = time.perf_counter()
         memory = psutil.Process().memory_info().rss

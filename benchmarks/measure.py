@@ -10,15 +10,13 @@ import gc
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 import psutil
 
 from contract import fib
-
-K = TypeVar("K", bound=Hashable)
 
 KINDS = 16
 """How many different numbers are asked for when calls are in flight together: a reply that goes astray shows."""
@@ -32,22 +30,6 @@ class Invalid(NamedTuple):
     """What stands in place of a program's figures when one of its calls failed or was answered wrongly."""
 
     reason: str
-
-
-class CallsOne(Protocol):
-    """What a client needs to be timed with one call in flight."""
-
-    def call(self, n: int, /) -> int:
-        """Return fib(n)."""
-        ...
-
-
-class CallsMany(Protocol):
-    """What a client needs to be timed with several calls in flight."""
-
-    def call_many(self, numbers: Iterator[int], window: int, /) -> list[int]:
-        """Return fib of each number, with up to `window` requests in flight."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -163,14 +145,14 @@ def ratio(passes: Sequence[float], base: Sequence[float]) -> Ratio:
 
 
 def interleave(
-    slots: Mapping[K, Callable[[], Sample]],
+    slots: Mapping[str, Callable[[], Sample]],
     passes: int,
     progress: Callable[[str], None] = lambda text: None,
-) -> dict[K, Measured | Invalid]:
+) -> dict[str, Measured | Invalid]:
     """Measure all programs in turn; one that fails is invalid from then on, and the others go on."""
     order = list(slots)
-    samples: dict[K, list[Sample]] = {key: [] for key in order}
-    invalid: dict[K, Invalid] = {}
+    samples: dict[str, list[Sample]] = {key: [] for key in order}
+    invalid: dict[str, Invalid] = {}
     gc.collect()
     gc.freeze()  # the collector must not search, in one program's slot, what the others hold
     try:
@@ -191,31 +173,34 @@ def interleave(
 # -- slots ------------------------------------------------------------------------------------------------
 
 
-def time_calls(client: CallsOne, n: int, seconds: float, at_least: int = 1) -> Sample:
+def time_calls(call: Callable[[int], int], n: int, seconds: float, at_least: int = 1) -> Sample:
     """Time call after call, for so many seconds."""
     answers: list[int] = []
     times: list[float] = []
     end = time.perf_counter() + seconds
     while len(times) < at_least or time.perf_counter() < end:
         began = time.perf_counter()
-        answer = client.call(n)
+        answer = call(n)
         times.append(time.perf_counter() - began)
         answers.append(answer)
     check(answers, [fib(n)] * len(answers))
     return Sample(times, len(times))
 
 
-def warm_up(client: CallsOne, calls: int = 3) -> None:
+def warm_up(call: Callable[[int], int], calls: int = 3) -> None:
     """Make a client and its server ready: they have been idle while the others were measured."""
-    check([client.call(30) for _ in range(calls)], [fib(30)] * calls)
+    check([call(30) for _ in range(calls)], [fib(30)] * calls)
 
 
 def time_window(
-    client: CallsMany, window: int, seconds: float, at_least: int | None = None
+    call_many: Callable[[Iterator[int], int], list[int]],
+    window: int,
+    seconds: float,
+    at_least: int | None = None,
 ) -> Sample:
     """Time calls in flight together: new ones follow for so many seconds, and the last answer ends it."""
     began = time.perf_counter()
-    answers = client.call_many(numbers(seconds, at_least or window), window)
+    answers = call_many(numbers(seconds, at_least or window), window)
     elapsed = time.perf_counter() - began
     check(answers, [fib(i % KINDS) for i in range(len(answers))])
     return Sample([elapsed / len(answers)], len(answers))

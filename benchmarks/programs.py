@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Self
+from typing import Any
 
 from contract import RpcClient
 
@@ -28,12 +29,6 @@ TITLES = {
     "bare_kombu": "kombu, bare",
     "bare_celery": "Celery, bare",
 }
-BESIDE: dict[str, Callable[[Sequence[str]], list[str]]] = {
-    "baseline": lambda _: [BASELINE],
-    "first": lambda implementations: [FIRST[each] for each in implementations if each in FIRST],
-    "peers": lambda _: [peer for peer in PEERS if peer not in missing_peers()],
-    "bare": lambda implementations: [BARE[each] for each in implementations if each in BARE],
-}
 
 
 def missing_peers() -> list[str]:
@@ -42,13 +37,16 @@ def missing_peers() -> list[str]:
 
 
 def programs(implementations: Sequence[str], beside: Collection[str]) -> list[str]:
-    """Return the programs to measure: the baseline, the implementations, then what else of `BESIDE` is wanted."""
-    found = {name: BESIDE[name](implementations) for name in BESIDE if name in beside}
-    return [
-        *found.pop("baseline", []),
-        *implementations,
-        *(each for some in found.values() for each in some),
-    ]
+    """Return the programs to measure: the implementations, and the kinds wanted `beside` them."""
+    kinds: dict[str, Sequence[str]] = {
+        "baseline": [BASELINE],
+        "implementations": implementations,
+        "first": [FIRST[each] for each in implementations if each in FIRST],
+        "peers": [peer for peer in PEERS if peer not in missing_peers()],
+        "bare": [BARE[each] for each in implementations if each in BARE],
+    }
+    wanted = {"implementations", *beside}
+    return [program for kind in kinds if kind in wanted for program in kinds[kind]]
 
 
 def package(program: str) -> str:
@@ -62,26 +60,16 @@ def title(program: str) -> str:
 
 
 class Client:
-    """A program's client, with `call` and `call_many` whatever it has itself. A context manager."""
+    """A program's client, with `call` and `call_many` whatever it has itself. To be closed."""
 
     def __init__(self, program: str, url: str, queue: str, **options: Any) -> None:
         found = import_module(f"{package(program)}.rpc_client").FibonacciRpcClient
-        self._client: Any = found(url, queue=queue, **options)
-        self.call = self._client.call
-        self.call_many = getattr(self._client, "call_many", self._submit_many)
-
-    def _submit_many(self, numbers: Iterator[int], window: int) -> list[int]:
-        return submit_many(self._client, numbers, window)
-
-    def close(self) -> None:
-        """Close the client."""
-        self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        client: Any = found(url, queue=queue, **options)
+        self.call: Callable[[int], int] = client.call
+        self.call_many: Callable[[Iterator[int], int], list[int]] = getattr(
+            client, "call_many", partial(submit_many, client)
+        )
+        self.close: Callable[[], None] = client.close
 
 
 def submit_many(client: RpcClient, numbers: Iterator[int], window: int) -> list[int]:

@@ -3,12 +3,12 @@
 import os
 import time
 import uuid
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from functools import cache, cached_property, partial
-from typing import Self, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing, suppress
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from typing import Self
 
 import pika
 import psutil
@@ -20,8 +20,7 @@ from harness.cluster import Cluster
 from harness.guardian import family
 from harness.server import ServerProcess
 
-K = TypeVar("K", bound=Hashable)
-Take = Callable[[K, Client], Sample]
+Take = Callable[[str, Client], Sample]
 
 
 @dataclass(frozen=True)
@@ -35,30 +34,25 @@ class Setting:
 
 
 class Service:
-    """A request queue, the servers that consume it, and one client. A context manager."""
+    """A request queue and the servers that consume it."""
 
     def __init__(self, setting: Setting, url: str) -> None:
         self.setting = setting
         self.url = url
         self.queue = f"bench-{uuid.uuid4().hex[:12]}"
-        self._servers: list[ServerProcess] = []
+        self._servers: list[tuple[ServerProcess, set[psutil.Process]]] = []
 
     def start(self) -> float:
         """Start one more server. Returns the seconds until it was ready."""
-        setting = self.setting
+        options = asdict(self.setting)
         server = ServerProcess(
-            package(setting.program),
-            self.url,
-            queue=self.queue,
-            prefetch=setting.prefetch,
-            queue_type=setting.queue_type,
-            function=setting.function,
+            package(options.pop("program")), self.url, queue=self.queue, **options
         )
         began = time.perf_counter()
         server.start()
         elapsed = time.perf_counter() - began
-        self._servers.append(server)
-        self.__dict__.pop("processes", None)
+        # with its children, if it has any; here, because to look for them takes milliseconds
+        self._servers.append((server, family(server.pid)))
         return elapsed
 
     def resize(self, servers: int) -> None:
@@ -66,23 +60,17 @@ class Service:
         while len(self._servers) < servers:
             self.start()
         while len(self._servers) > servers:
-            self._servers.pop().kill()
-            self.__dict__.pop("processes", None)
+            self._servers.pop()[0].kill()
 
     def new_client(self) -> Client:
         """Return a client of its own for the caller to close."""
         setting = self.setting
         return Client(setting.program, self.url, self.queue, queue_type=setting.queue_type)
 
-    @cached_property
-    def client(self) -> Client:
-        """The service's client; it connects when it is first used."""
-        return self.new_client()
-
-    @cached_property
+    @property
     def processes(self) -> list[psutil.Process]:
-        """The servers, with their children if they have any. Cached: looking for children takes milliseconds."""
-        return [each for server in self._servers for each in family(server.pid)]
+        """The servers and their children."""
+        return [process for _, each in self._servers for process in each]
 
     @property
     def pids(self) -> list[int]:
@@ -94,16 +82,8 @@ class Service:
         """Bytes of resident memory, all servers together."""
         return sum(each.memory_info().rss for each in self.processes)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
-        """Close the client, kill the servers and delete the queue."""
-        if "client" in self.__dict__:
-            self.client.close()
+        """Kill the servers and delete the queue."""
         self.resize(0)
         with suppress(Exception), pika.BlockingConnection(pika.URLParameters(self.url)) as c:
             c.channel().queue_delete(self.queue)
@@ -116,58 +96,54 @@ class Rig:
         nodes = broker.nodes if isinstance(broker, Cluster) else [broker]
         self.url = nodes[0].url
         self._broker_pids = [node.pid for node in nodes if isinstance(node, PrivateBroker)]
-        self._services: dict[Setting, Service | Exception] = {}
+        self._starting = ThreadPoolExecutor(psutil.cpu_count())
+        self._services: dict[Setting, Future[Service]] = {}
 
     def serve(self, settings: Iterable[Setting]) -> None:
         """Start the servers that do not run yet, as many at once as there are processors."""
-        new = [each for each in dict.fromkeys(settings) if each not in self._services]
-        with ThreadPoolExecutor(psutil.cpu_count() or 1) as pool:
-            self._services.update(zip(new, pool.map(self._start, new), strict=True))
+        for setting in settings:
+            if setting not in self._services:
+                self._services[setting] = self._starting.submit(self._start, setting)
+        wait(self._services.values())
 
-    def _start(self, setting: Setting) -> Service | Exception:
+    def _start(self, setting: Setting) -> Service:
         service = Service(setting, self.url)
-        try:
-            service.start()
-        except Exception as error:  # it invalidates this program's measurement, not the others'
-            return error
+        service.start()
         return service
 
     def service(self, setting: Setting) -> Service:
         """Return the running server for a setting.
 
         Raises:
-            RuntimeError: it could not be started.
+            RuntimeError: it could not be started. That invalidates this program's measurement, not the others'.
         """
         self.serve([setting])
-        found = self._services[setting]
-        if isinstance(found, Exception):
-            raise found
-        return found
+        return self._services[setting].result()
 
     def measure(
         self,
-        settings: Mapping[K, Setting],
-        take: Take[K],
+        settings: Mapping[str, Setting],
+        take: Take,
         passes: int,
         progress: Callable[[str], None] = lambda text: None,
-    ) -> dict[K, Measured | Invalid]:
+    ) -> dict[str, Measured | Invalid]:
         """Give each setting one server and one client, and take slots of all in turn."""
         with ExitStack() as stack:
             return interleave(self.slots(settings, take, stack), passes, progress)
 
     def slots(
-        self, settings: Mapping[K, Setting], take: Take[K], stack: ExitStack
-    ) -> dict[K, Callable[[], Sample]]:
+        self, settings: Mapping[str, Setting], take: Take, stack: ExitStack
+    ) -> dict[str, Callable[[], Sample]]:
         """Start the servers, and return what takes one slot of each; the stack closes their clients."""
         self.serve(settings.values())
 
         @cache
         def client(setting: Setting) -> Client:
-            return stack.enter_context(self.service(setting).new_client())
+            return stack.enter_context(closing(self.service(setting).new_client()))
 
-        def slot(key: K, setting: Setting) -> Sample:
+        def slot(key: str, setting: Setting) -> Sample:
             ready = client(setting)
-            warm_up(ready)
+            warm_up(ready.call)
             pids = {"client": [os.getpid()], "server": self.service(setting).pids}
             if self._broker_pids:
                 pids["broker"] = self._broker_pids
@@ -177,10 +153,7 @@ class Rig:
 
     def delivery_mode(self, program: str) -> str:
         """Look at one request before a server takes it: `transient`, or `persistent` (written to disk)."""
-        with (
-            Service(Setting(program), self.url) as service,
-            ThreadPoolExecutor(1) as pool,
-        ):
+        with closing(Service(Setting(program), self.url)) as service, ThreadPoolExecutor(1) as pool:
             service.start()  # it declares the queue in its own way, and is gone before the request
             service.resize(0)
             with pika.BlockingConnection(pika.URLParameters(self.url)) as connection:
@@ -195,11 +168,12 @@ class Rig:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._starting.shutdown()
         for service in self._services.values():
-            if isinstance(service, Service):
-                service.close()
+            if not service.exception():
+                service.result().close()
 
 
 def _ask(service: Service) -> None:
-    with service.new_client() as client:  # opened and closed in one thread, as some of them need
+    with closing(service.new_client()) as client:  # in one thread, as some of them need
         client.call(0)

@@ -49,7 +49,7 @@ def rig(broker: PrivateBroker | ExternalBroker) -> Iterator[Rig]:
 def measure(rig: Rig, *programs: str) -> dict[str, Measured | Invalid]:
     """Time calls of these programs in turn, as `bench_call.py` does."""
     settings = {program: Setting(program) for program in programs}
-    return rig.measure(settings, lambda _, client: time_calls(client, 0, 0.06, 10), PASSES)
+    return rig.measure(settings, lambda _, client: time_calls(client.call, 0, 0.06, 10), PASSES)
 
 
 # -- against a broker ------------------------------------------------------------------------------------
