@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator
 
 from benchmarks.formatting import milliseconds, rate
 from benchmarks.measure import quartiles
@@ -84,12 +84,12 @@ def pictures(run: Run) -> dict[str, str]:
 def svg(figure: Figure, description: str) -> str:
     """Return a figure as SVG that scales with the page, follows its light or dark mode and says what it shows."""
     out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(out, format="svg", metadata=nothing)
     text = out.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", text, count=1)
-    text = re.sub(r'<svg ([^>]*?)height="[^"]*"', r'<svg \1role="img"', text, count=1)
-    text = text.replace(">", f">\n <title>{description}</title>\n <style>{MODES}</style>", 1)
+    text = text[text.index("<svg") :]
+    text = re.sub(r'width="[^"]*" height="[^"]*"', ' role="img"', text, count=1)
+    text = text.replace(">", f">\n <title>{description}</title>\n <style>{MODES}</style>\n", 1)
     text = text.replace(INK, "var(--ink)").replace(GRID, "var(--grid)")
     text = re.sub(r"font-family: [^;\"]*(?=[;\"])", "font-family: sans-serif", text)
     text = re.sub(r"\d+\.\d{2,}", lambda number: f"{float(number[0]):.2f}", text)
@@ -140,7 +140,7 @@ def latency(run: Run) -> Figure | None:
 
 
 def throughput(run: Run) -> Figure:
-    """Draw the rate against the window, on two logarithmic axes."""
+    """Draw the rate against the window."""
     figure, axes = new("Calls per second against calls in flight", 4.4)
     curves(axes, run, IN_FLIGHT, "window", prefetch=20)
     axes.set_xlabel("calls in flight (prefetch 20)")
@@ -166,27 +166,18 @@ def series(run: Run, question: str, name: str, **params: Any) -> dict[str, list[
 
 
 def curves(axes: Axes, run: Run, question: str, name: str, **params: Any) -> None:
-    """Draw the rate of every program against a parameter, with its interquartile range."""
+    """Draw the rate of every program against a parameter, with its interquartile range; both axes logarithmic."""
     for program, entries in series(run, question, name, **params).items():
         x = [e.params[name] for e in entries]
         ranges = [quartiles([1 / time for time in e.passes]) for e in entries]
-        axes.fill_between(
-            x,
-            [each.low for each in ranges],
-            [each.high for each in ranges],
-            color=look(program)["color"],
-            alpha=0.15,
-            lw=0,
-        )
+        low, high = [each.low for each in ranges], [each.high for each in ranges]
+        axes.fill_between(x, low, high, color=look(program)["color"], alpha=0.15, lw=0)
         axes.plot(x, [e.rate for e in entries], marker="o", label=title(program), **look(program))
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set(xscale="log", yscale="log")
     xs = run.values(question, name, **params)
     axes.set_xticks(xs, [f"{x:,}" for x in xs])
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: rate(y)))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(lambda y, _: rate(y))
     axes.minorticks_off()
     below(axes)
 
@@ -210,10 +201,8 @@ def scale_out(run: Run) -> Figure:
             alpha=0.75,
             label=f"{title(program)}: {ups[-1].median:.2f}",
         )
-    axes.set_xticks(counts)
-    axes.set_yticks(counts)
-    axes.set_xlabel("servers on one queue")
-    axes.set_ylabel("calls per second / one server's")
+    axes.set(xticks=counts, yticks=counts)
+    axes.set(xlabel="servers on one queue", ylabel="calls per second / one server's")
     below(axes)
     return figure
 
@@ -225,9 +214,7 @@ def reply_size(run: Run) -> Figure:
         x = [e.info["digits"] for e in entries]
         y = [e.time * 1000 for e in entries]
         axes.plot(x, y, marker="o", label=title(program), **look(program))
-    axes.set_ylim(0)
-    axes.set_xlabel("decimal digits")
-    axes.set_ylabel("milliseconds per call")
+    axes.set(ylim=(0, None), xlabel="decimal digits", ylabel="milliseconds per call")
     below(axes)
     return figure
 
@@ -235,9 +222,7 @@ def reply_size(run: Run) -> Figure:
 def new(heading: str, height: float) -> tuple[Figure, Axes]:
     """Return a figure with one plot; the height is in inches."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_title(heading)
-    return figure, axes
+    return figure, figure.add_subplot(title=heading)
 
 
 def below(axes: Axes) -> None:
