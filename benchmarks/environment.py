@@ -2,6 +2,7 @@
 
 import os
 import platform
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -22,22 +23,19 @@ def describe(broker: PrivateBroker | ExternalBroker) -> dict[str, Any]:
     connection = Connection(broker.url)
     server = connection.server_properties
     connection.close()
+    libraries = {}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            libraries[name] = version(name)
     return {
         "rabbitmq": str(server.get("version")),
         "erlang": str(server.get("platform", "")).removeprefix("Erlang/OTP "),
         "private_broker": isinstance(broker, PrivateBroker),
-        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
+        "libraries": libraries,
         "python": platform.python_version(),
         "cpus": _cpus(),
         "load_before": LOAD_BEFORE,
     }
-
-
-def _version(library: str) -> str | None:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return None
 
 
 def _cpus() -> int:

@@ -4,6 +4,8 @@ import ast
 from importlib.util import find_spec
 from pathlib import Path
 
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
 
 def lines_of_code(package: str) -> int:
     """Count the lines that hold code in a package: no comments, no docstrings, no empty lines."""
@@ -16,22 +18,13 @@ def lines_of_code(package: str) -> int:
 
 def code_lines(source: str) -> set[int]:
     """Return the numbers of the lines that hold code."""
-    tree = ast.parse(source)
-    docstrings = {
-        node.body[0].value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        and node.body
-        and isinstance(node.body[0], ast.Expr)
-        and isinstance(node.body[0].value, ast.Constant)
-        and isinstance(node.body[0].value.value, str)
-    }
-    gone: set[int] = set()
-    for each in docstrings:
-        gone.update(range(each.lineno, (each.end_lineno or each.lineno) + 1))
-    lines = enumerate(source.splitlines(), start=1)
+    docstrings: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+            first = node.body[0]
+            docstrings.update(range(first.lineno, (first.end_lineno or first.lineno) + 1))
     return {
         number
-        for number, line in lines
-        if number not in gone and line.strip() and not line.strip().startswith("#")
+        for number, line in enumerate(source.splitlines(), start=1)
+        if number not in docstrings and line.strip() and not line.strip().startswith("#")
     }
