@@ -10,32 +10,21 @@ import sys
 from rich.console import Console
 
 from benchmarks.environment import describe
-from benchmarks.formatting import MISSING, milliseconds, rate, times
+from benchmarks.formatting import milliseconds
 from benchmarks.lines import lines_of_code
-from benchmarks.measure import (
-    Invalid,
-    Measured,
-    Sample,
-    check,
-    quartiles,
-    ratio,
-    time_calls,
-    time_window,
-)
+from benchmarks.measure import Invalid, Measured, Sample, check, time_calls, time_window
 from benchmarks.programs import Client
 from benchmarks.report import console, terminal_table
-from benchmarks.rig import Rig, Setting
-from benchmarks.tables import INVALID, Answer
+from benchmarks.results import Entry
+from benchmarks.rig import Rig, Setting, Take
+from benchmarks.tables import BASE, INVALID, Answer, calls, compared, time
 from contract import fib
 from contract.implementations import IMPLEMENTATIONS, check_implementation
 from harness.broker import BrokerNotInstalled, broker
 
-BASE = "raw_pika"
 PASSES = 10
 CALLS = 40  # one at a time, in each pass
 WINDOW = 100
-
-Results = dict[str, Measured | Invalid]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -68,29 +57,44 @@ def main(argv: list[str] | None = None) -> int:
 
 def compare(rig: Rig, packages: list[str], out: Console) -> int:
     """Measure the packages in turn and print the table."""
-
-    def progress(what: str) -> None:
-        out.print(what, style="dim")
-
+    steps: list[tuple[str, Take, int]] = [
+        ("asking each for fib(30) and fib(10000)", lambda _, client: ask(client), 1),
+        (
+            f"{PASSES * CALLS} calls each, one at a time, in turn",
+            lambda _, client: time_calls(client.call, 0, 0, CALLS),
+            PASSES,
+        ),
+        (
+            f"the same with {WINDOW} in flight",
+            lambda _, client: time_window(client.call_many, WINDOW, 0, 2 * WINDOW),
+            PASSES // 2,
+        ),
+    ]
     settings = {package: Setting(package) for package in packages}
-    progress("asking each for fib(30) and fib(10000)")
-    answers = rig.measure(settings, lambda _, client: ask(client), 1)
-    progress(f"{PASSES * CALLS} calls each, one at a time, in turn")
-    single = rig.measure(settings, lambda _, client: time_calls(client.call, 0, 0, CALLS), PASSES)
-    progress(f"the same with {WINDOW} in flight")
-    many = rig.measure(
-        settings, lambda _, c: time_window(c.call_many, WINDOW, 0, 2 * WINDOW), PASSES // 2
-    )
-    out.print(terminal_table(table(packages, answers, single, many)))
+    failed: dict[str, str] = {}
+    found: list[dict[str, Entry]] = []
+    for what, take, passes in steps:
+        out.print(what, style="dim")
+        results = rig.measure(settings, take, passes)
+        failed |= {p: r.reason for p, r in results.items() if isinstance(r, Invalid)}
+        found.append(
+            {p: Entry(p, {}, r.info()) for p, r in results.items() if isinstance(r, Measured)}
+        )
+        settings = {package: settings[package] for package in found[-1]}
+    _, one, many = found
+    lines = [
+        [p, INVALID + failed[p]] if p in failed else line(one[p], many[p], one.get(BASE))
+        for p in packages
+    ]
+    headings = ["implementation", "fib(30)", "fib(10000)", "median", "p99"]
+    headings += [f"calls/s,\n{WINDOW} in flight", f"median x {BASE}", "lines\nof code"]
+    out.print(terminal_table(Answer("", "", headings, lines)))
     out.print(
         f"{PASSES} passes, every other one backwards, so that a drift of the machine falls on all alike; "
         "in brackets: the interquartile range",
         style="dim",
         soft_wrap=True,
     )
-    failed = [
-        p for p in packages if any(isinstance(r[p], Invalid) for r in (answers, single, many))
-    ]
     return 1 if failed else 0
 
 
@@ -101,33 +105,13 @@ def ask(client: Client) -> Sample:
     return Sample([0.0])
 
 
-def table(packages: list[str], answers: Results, single: Results, many: Results) -> Answer:
-    """Return the comparison."""
-    lines = []
-    base = single.get(BASE)
-    for package in packages:
-        asked, one, pushed = answers[package], single[package], many[package]
-        if isinstance(asked, Invalid) or isinstance(one, Invalid) or isinstance(pushed, Invalid):
-            results = (asked, one, pushed)
-            reason = next(each.reason for each in results if isinstance(each, Invalid))
-            lines.append([package, INVALID + reason])
-            continue
-        compared = MISSING
-        if isinstance(base, Measured):
-            compared = "1" if package == BASE else times(ratio(one.passes, base.passes))
-        lines.append(
-            [
-                *(package, "832040", "2,090 digits"),
-                milliseconds(quartiles(one.passes).median),
-                milliseconds(one.quantiles([0.99])[0]),
-                rate(1 / quartiles(pushed.passes).median),
-                compared,
-                str(lines_of_code(package)),
-            ]
-        )
-    headings = ["implementation", "fib(30)", "fib(10000)", "median", "p99"]
-    headings += [f"calls/s,\n{WINDOW} in flight", f"median x {BASE}", "lines\nof code"]
-    return Answer("", "", headings, lines)
+def line(one: Entry, many: Entry, base: Entry | None) -> list[str]:
+    """Return a package's line: what it answered, and how long it took."""
+    return [
+        *(one.program, "832040", "2,090 digits"),
+        *(time(one), milliseconds(one.info["p99"]), calls(many), compared(one, base)),
+        str(lines_of_code(one.program)),
+    ]
 
 
 if __name__ == "__main__":

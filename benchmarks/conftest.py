@@ -11,6 +11,7 @@ parameters to keep to unless all is to be measured), `left_out` (combinations th
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -21,7 +22,7 @@ import psutil
 import pytest
 
 from benchmarks import environment, report
-from benchmarks.measure import Invalid, Measured
+from benchmarks.measure import SHARES, Invalid, Measured
 from benchmarks.programs import missing_peers, programs, title
 from benchmarks.results import refusal
 from benchmarks.rig import Rig
@@ -32,9 +33,6 @@ Cases = Mapping[str, Mapping[str, Any]]
 Results = Mapping[str, Measured | Invalid]
 Progress = Callable[[str], None]
 Publish = Callable[..., None]
-
-SHARES = [i / 100 for i in range(0, 101, 2)]
-"""The quantiles that are saved of every distribution, for its picture."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +61,13 @@ def effort_of(config: pytest.Config) -> Effort:
     return QUICK if config.getoption("--benchmark-quick") else FULL
 
 
-class Replay:
-    """A timer that tells times taken before: pytest-benchmark reads it before and after each round."""
-
-    def __init__(self) -> None:
-        self._readings: Iterator[float] = iter(())
-
-    def load(self, times: list[float]) -> None:
-        """Have each round take the next of these times."""
-        self._readings = (reading for each in times for reading in (0.0, each))
-
-    def __call__(self) -> float:
-        """Return the next reading."""
-        return next(self._readings)
+readings: deque[float] = deque()
+"""Times taken before, each after a 0."""
 
 
-replay = Replay()
+def replayed() -> float:
+    """Tell the next reading: pytest-benchmark's timer, which it reads before and after each round."""
+    return readings.popleft()
 
 
 # -- which tests there are -----------------------------------------------------------------------------
@@ -102,7 +91,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not isinstance(item, pytest.Function) or "publish" not in item.fixturenames:
             continue
         module: Any = item.module
-        item.add_marker(pytest.mark.benchmark(group=module.QUESTION, timer=replay))
+        item.add_marker(pytest.mark.benchmark(group=module.QUESTION, timer=replayed))
         only = {} if effort is FULL else getattr(module, "QUICK", {})
         params = item.callspec.params
         never = getattr(module, "left_out", lambda **_: False)
@@ -187,32 +176,15 @@ def publish(benchmark: Any, measured: Results, request: pytest.FixtureRequest) -
             invalid = {"group": benchmark.group, "params": params, "reason": outcome.reason}
             request.config.stash.setdefault(INVALID, []).append(invalid)
             with suppress(ZeroDivisionError):  # so that pytest-benchmark leaves it out
-                replay.load([0.0])
-                benchmark.pedantic(lambda: 1 / 0)
+                benchmark.pedantic(None, setup=lambda: 1 / 0)
             pytest.fail(f"measurement invalid: {outcome.reason}", pytrace=False)
         if setting is not None:
             extra |= asdict(setting(**params))
-        benchmark.extra_info.update(describe(outcome) | extra)
-        replay.load(outcome.times)
+        benchmark.extra_info.update(outcome.info() | extra)
+        readings.extend(reading for each in outcome.times for reading in (0.0, each))
         benchmark.pedantic(lambda: None, rounds=len(outcome.times))
 
     return publish
-
-
-def describe(measured: Measured) -> dict[str, Any]:
-    """Return what is saved of a program beside pytest-benchmark's own statistics. Seconds per call."""
-    p95, p99 = measured.quantiles([0.95, 0.99])
-    several = len(measured.times) > len(SHARES)
-    return {
-        "calls": measured.calls,
-        "passes": measured.passes,
-        "p95": p95,
-        "p99": p99,
-        "quantiles": measured.quantiles(SHARES) if several else [],
-        "cpu_per_call": measured.cpu_per_call,
-        "smallest_shares": measured.smallest_shares,
-        "memory": measured.memory,
-    }
 
 
 # -- pytest-benchmark's JSON, and the end of the run ----------------------------------------------------

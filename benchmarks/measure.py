@@ -12,12 +12,14 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 
 from contract import fib
 
+SHARES = [i / 100 for i in range(0, 101, 2)]
+"""The quantiles that are saved of every distribution, for its picture."""
 KINDS = 16
 """How many different numbers are asked for when calls are in flight together: a reply that goes astray shows."""
 
@@ -41,8 +43,8 @@ class Sample:
     calls: int = 1
     cpu: dict[str, float] = field(default_factory=dict)
     """Seconds of processor time in this slot, of `client`, `server` and, where it is ours, `broker`."""
-    served: dict[int, int] = field(default_factory=dict)
-    """How many of the calls each server answered, by process id, where that was asked."""
+    share: float | None = None
+    """The share of the calls that the server answered which had the fewest, where that was asked."""
     memory: dict[str, int] = field(default_factory=dict)
     """Bytes of resident memory, where that was asked."""
 
@@ -76,21 +78,28 @@ class Measured:
         return [statistics.median(sample.times) for sample in self.samples]
 
     @property
-    def smallest_shares(self) -> list[float]:
-        """In each pass, the share of the calls (0 to 1) that the server answered which had the fewest."""
-        return [min(s.served.values()) / s.calls for s in self.samples if s.served]
-
-    @property
-    def memory(self) -> dict[str, float]:
-        """Bytes of resident memory, the median of the passes."""
-        names = self.samples[0].memory
-        return {name: statistics.median(s.memory[name] for s in self.samples) for name in names}
-
-    @property
     def cpu_per_call(self) -> dict[str, float]:
         """Seconds of processor time per call, by who spent it."""
         names = self.samples[0].cpu
         return {name: sum(s.cpu[name] for s in self.samples) / self.calls for name in names}
+
+    def info(self) -> dict[str, Any]:
+        """Return what is saved of a program beside pytest-benchmark's own statistics: seconds per call, bytes."""
+        p95, p99 = self.quantiles([0.95, 0.99])
+        several = len(self.times) > len(SHARES)
+        parties = self.samples[0].memory
+        return {
+            "calls": self.calls,
+            "passes": self.passes,
+            "p95": p95,
+            "p99": p99,
+            "quantiles": self.quantiles(SHARES) if several else [],
+            "cpu_per_call": self.cpu_per_call,
+            "smallest_shares": [s.share for s in self.samples if s.share is not None],
+            "memory": {
+                who: statistics.median(s.memory[who] for s in self.samples) for who in parties
+            },
+        }
 
 
 class Quartiles(NamedTuple):

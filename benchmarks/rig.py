@@ -68,19 +68,14 @@ class Service:
         return Client(setting.program, self.url, self.queue, queue_type=setting.queue_type)
 
     @property
-    def processes(self) -> list[psutil.Process]:
-        """The servers and their children."""
-        return [process for _, each in self._servers for process in each]
-
-    @property
-    def pids(self) -> list[int]:
-        """The same, as process ids."""
-        return [each.pid for each in self.processes]
+    def pids(self) -> list[list[int]]:
+        """The process ids of each server: its own, and those of its children."""
+        return [[process.pid for process in each] for _, each in self._servers]
 
     @property
     def memory(self) -> int:
         """Bytes of resident memory, all servers together."""
-        return sum(each.memory_info().rss for each in self.processes)
+        return sum(process.memory_info().rss for _, each in self._servers for process in each)
 
     def close(self) -> None:
         """Kill the servers and delete the queue."""
@@ -144,7 +139,8 @@ class Rig:
         def slot(key: str, setting: Setting) -> Sample:
             ready = client(setting)
             warm_up(ready.call)
-            pids = {"client": [os.getpid()], "server": self.service(setting).pids}
+            (server,) = self.service(setting).pids
+            pids = {"client": [os.getpid()], "server": server}
             if self._broker_pids:
                 pids["broker"] = self._broker_pids
             return with_cpu(lambda: take(key, ready), pids)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks import report
+from benchmarks.bench_scale import least_share
 from benchmarks.formatting import NO_DIFFERENCE, factor, milliseconds, rate, times
 from benchmarks.lines import code_lines
 from benchmarks.measure import (
@@ -203,6 +205,15 @@ def test_answers_are_checked() -> None:
             check(answers, [1, 2])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="longer"):
         check([1], [1, 2])
+
+
+def test_least_share() -> None:
+    """A server that answers nothing has a share of nothing. Its children answer for it; nobody else does."""
+    servers = [[1], [2, 3], [4]]
+    assert least_share(Counter({1: 5, 3: 3, 4: 2}), servers) == 0.2
+    assert least_share(Counter({1: 5, 2: 5}), servers) == 0.0
+    with pytest.raises(AssertionError, match="answered by"):
+        least_share(Counter({1: 5, 9: 5}), servers)
 
 
 def test_slot_lengths() -> None:
