@@ -1,12 +1,14 @@
 """The README's first table, "pika, kombu or Celery?", and its sentence on the contract.
 
-The words stand here. The figures are the published run's, the source's, and those of the last recorded runs of the
-suite: docs/conformance.json for the three implementations, docs/ladder.json for what people write first. A new run
-changes them, and so does a new line of code: `benchmarks.report` and `tests.documents` both write them.
+The table's words stand in choice.md. The figures are the published run's, the source's, and those of the last
+recorded runs of the suite: docs/conformance.json for the three implementations, docs/ladder.json for what people
+write first. A new run changes them, and so does a new line of code: `benchmarks.report` and `tests.documents` both
+write them.
 """
 
 import json
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 from benchmarks.formatting import MISSING, briefly, milliseconds, rate
 from benchmarks.lines import lines_of_code
@@ -22,59 +24,14 @@ NUMBERED = CLAUSES.keys() - {WIRE}
 COUNT = {1: "one", 2: "two", 3: "three"}
 
 
-class Choice(NamedTuple):
-    """One line of the table."""
-
-    wanted: str
-    take: str
-    write: str  # before the number of lines
-    packages: tuple[str, ...]  # whose lines are counted
-    program: str  # whose calls are timed
-    suite: str  # as what it was put through the suite
-
-
-CHOICES = (
-    Choice(
-        "the layer nearest to RabbitMQ, with control of each message; you do not mind callbacks",
-        "**pika**, as in [raw_pika](raw_pika/)",
-        "a callback for each step of setting up; which thread uses the connection; connecting again; stopping",
-        ("raw_pika",),
-        "raw_pika",
-        "raw_pika",
-    ),
-    Choice(
-        "blocking calls on objects (connection, queue, consumer)",
-        "**kombu**, as in [kombu_impl](kombu_impl/)",
-        "which thread uses the connection; keeping an idle connection alive; connecting again; stopping",
-        ("kombu_impl", "kombu_common"),
-        "kombu_impl",
-        "kombu_impl",
-    ),
-    Choice(
-        "an answer now and then where Celery runs already; one that is late or lost does no harm",
-        "**Celery** [as it comes](docs/celery-as-it-comes.md)",
-        "a task",
-        ("benchmarks.first_celery",),
-        "first_celery",
-        "ladder.first.celery",
-    ),
-    Choice(
-        "an answer or an error by a deadline, where Celery runs already",
-        "**Celery** with parts replaced, as in [celery_impl](celery_impl/)",
-        "a client; replacements for Celery's consumer, requests and result backend",
-        ("celery_impl", "kombu_common"),
-        "celery_impl",
-        "celery_impl",
-    ),
-    Choice(
-        "a script, or to learn how RPC works",
-        "[RabbitMQ's tutorial](docs/ladder.md#step-0-the-tutorial), on pika",
-        "a loop that waits for the reply",
-        ("ladder.step0",),
-        "first_pika",
-        "ladder.step0",
-    ),
-)
+CHOICES = {
+    "raw_pika": (["raw_pika"], "raw_pika"),
+    "kombu_impl": (["kombu_impl", "kombu_common"], "kombu_impl"),
+    "first_celery": (["benchmarks.first_celery"], "ladder.first.celery"),
+    "celery_impl": (["celery_impl", "kombu_common"], "celery_impl"),
+    "first_pika": (["ladder.step0"], "ladder.step0"),
+}
+"""By the program that is timed: the packages whose lines are counted, and as what it was put through the suite."""
 
 
 def between(text: str, marker: str, content: str) -> str:
@@ -97,28 +54,16 @@ def filled(readme: str, run: Run) -> str:
 
 
 def choice(run: Run) -> str:
-    """Return the table with a line for each of `CHOICES`, and what its columns mean."""
-    lines = [
-        f"| you want | take | you write yourself | what a call costs | it keeps, of {len(NUMBERED)} clauses |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for each in CHOICES:
-        written = sum(lines_of_code(package) for package in each.packages)
-        cells = (
-            each.wanted,
-            each.take,
-            f"{each.write}: {written} lines",
-            cost(run, each.program),
-            kept(each.suite),
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + (
-        "\n\nLines are counted without comments; the three implementations share up to "
-        f"{lines_of_code('rpc_core'):,} more, in [rpc_core/](rpc_core/). The cost is the time of one call, "
-        "and calls per second with 100 at once, both [measured](#results). A *clause* is one numbered promise of "
-        "[the contract](#the-contract-in-short); it is kept if all its tests pass "
-        "([how that was counted](docs/ladder.md#what-each-step-keeps)).\n\n"
-        f"**pika or kombu?** {pika_or_kombu(run)}"
+    """Return the table of `choice.md` with its figures."""
+    lines = {each: sum(map(lines_of_code, packages)) for each, (packages, _) in CHOICES.items()}
+    text = Path(__file__).with_name("choice.md").read_text().rstrip()
+    return text.format(
+        clauses=len(NUMBERED),
+        lines=lines,
+        cost={program: cost(run, program) for program in CHOICES},
+        kept={program: kept(suite) for program, (_, suite) in CHOICES.items()},
+        shared=lines_of_code("rpc_core"),
+        pika_or_kombu=pika_or_kombu(run),
     )
 
 
@@ -145,11 +90,11 @@ def cost(run: Run, program: str) -> str:
 def kept(suite: str) -> str:
     """Return how many of the numbered clauses a program kept when it was last put through the suite."""
     if suite in IMPLEMENTATIONS:
-        found = sum(keeps(load(RECORD)["clauses"][clause], suite) for clause in NUMBERED)
-        wire = keeps(load(RECORD)["clauses"][WIRE], suite)
+        clauses = json.loads(RECORD.read_text())["clauses"]
+        found = sum(keeps(clauses[clause], suite) for clause in NUMBERED)
         number = "all" if found == len(NUMBERED) else str(found)
-        return f"{number}; works with RabbitMQ's tutorial" if wire else number
-    ladder = load(LADDER)
+        return number + "; works with RabbitMQ's tutorial" * keeps(clauses[WIRE], suite)
+    ladder = json.loads(LADDER.read_text())
     if suite not in ladder:
         return "not measured"
     clauses = ladder[suite]["clauses"]
@@ -167,7 +112,7 @@ def keeps(clause: Any, backend: str) -> bool:
 def contract() -> str:
     """Return what the last recorded run of the suite found of the three, as a sentence."""
     gaps, broken = [], []
-    for name, clause in load(RECORD)["clauses"].items():
+    for name, clause in json.loads(RECORD.read_text())["clauses"].items():
         for backend in IMPLEMENTATIONS:
             found = clause["outcomes"].get(backend, {})
             if found.get("expected") and not (found["failed"] or found["not_run"]):
@@ -176,14 +121,9 @@ def contract() -> str:
                 broken.append(f"{name} ({backend})")
     result = f"not kept: {', '.join(broken)}" if broken else "all kept by all three"
     if gaps:
-        result += f"; {COUNT.get(len(gaps), len(gaps))} declared gap{'s' * (len(gaps) > 1)}: "
-        result += "; ".join(gaps)
+        number = COUNT.get(len(gaps), len(gaps))
+        result += f"; {number} declared gap{'s' * (len(gaps) > 1)}: {'; '.join(gaps)}"
     return (
         f"{len(NUMBERED)} [clauses](docs/contract.md) and "
         f"[the wire format](docs/on-the-wire.md), {result}."
     )
-
-
-def load(path: Any) -> Any:
-    """Return what a run recorded."""
-    return json.loads(path.read_text())

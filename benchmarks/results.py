@@ -75,7 +75,7 @@ class Run:
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
         self.machine: dict[str, Any] = data["machine_info"] | data["environment"]
-        self.invalid: list[dict[str, Any]] = data.get("invalid", [])
+        self.invalid: list[dict[str, Any]] = data["invalid"]
 
     @classmethod
     def load(cls, path: Path) -> "Run":
@@ -119,7 +119,7 @@ class Run:
     @property
     def series(self) -> str:
         """RabbitMQ's version, to the first point: `3.10`, `4.1`."""
-        return ".".join(str(self.machine.get("rabbitmq")).split(".")[:2])
+        return ".".join(self.machine["rabbitmq"].split(".")[:2])
 
     @property
     def date(self) -> str:
@@ -129,41 +129,32 @@ class Run:
     @property
     def caption(self) -> str:
         """What was measured, on what, when: for under every table and picture."""
-        machine = self.machine
-        commit = self.data.get("commit_info", {})
+        machine, commit = self.machine, self.data["commit_info"]
         disturbed = ", so other programs ran beside it" if self._disturbed else ""
-        revision = str(commit.get("id", ""))[:8] + " with changes" * bool(commit.get("dirty"))
         return self._caption(
-            f"{machine.get('cpus', '?')} cores of {machine.get('cpu', 'an unknown processor')}",
-            f"RabbitMQ {machine.get('rabbitmq')}, Erlang {machine.get('erlang')}",
-            f"Python {machine.get('python')}",
-            self._libraries,
+            f"{machine['cpus']} cores of {machine['cpu']}",
+            f"RabbitMQ {machine['rabbitmq']}, Erlang {machine['erlang']}",
             "one broker node, classic queues and prefetch 1 unless it says otherwise",
-            f"load average before the run {machine.get('load_before')}{disturbed}",
-            f"commit {revision}" if revision else "",
+            f"load average before the run {machine['load_before']}{disturbed}",
+            f"commit {commit['id'][:8]}" + " with changes" * commit["dirty"],
         )
 
     @property
     def brief_caption(self) -> str:
         """The same for the README: what a reader compares with a machine of their own."""
+        disturbed = ["other programs ran beside it"] if self._disturbed else []
         machine = self.machine
         return self._caption(
-            f"{machine.get('cpus', '?')} cores",
-            f"RabbitMQ {machine.get('rabbitmq')}",
-            f"Python {machine.get('python')}",
-            self._libraries,
-            "other programs ran beside it" if self._disturbed else "",
+            f"{machine['cpus']} cores", f"RabbitMQ {machine['rabbitmq']}", *disturbed
         )
 
-    def _caption(self, *parts: str) -> str:
-        effort = "" if self.data.get("effort") == "full" else "Quick and rough. "
-        return effort + "; ".join(filter(None, [*parts, self.date])) + "."
-
-    @property
-    def _libraries(self) -> str:
-        libraries = self.machine.get("libraries", {})
+    def _caption(self, cores: str, broker: str, *others: str) -> str:
+        effort = "" if self.data["effort"] == "full" else "Quick and rough. "
         shown = ("pika", "kombu", "celery", "aio-pika", "faststream")
-        return ", ".join(f"{name} {libraries[name]}" for name in shown if name in libraries)
+        found = self.machine["libraries"]
+        libraries = ", ".join(f"{name} {found[name]}" for name in shown if name in found)
+        python = f"Python {self.machine['python']}"
+        return effort + "; ".join([cores, broker, python, libraries, *others, self.date]) + "."
 
     @property
     def _disturbed(self) -> bool:

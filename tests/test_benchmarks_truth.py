@@ -258,6 +258,8 @@ def saved_run(rabbitmq: str = "3.10.8", load: float = 0.2) -> dict[str, Any]:
         "machine_info": {"cpu": "a processor"},
         "environment": {
             "cpus": 2,
+            "python": "3.12.1",
+            "erlang": "25",
             "libraries": {"pika": "1.4"},
             "rabbitmq": rabbitmq,
             "load_before": load,
