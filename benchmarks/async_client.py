@@ -22,18 +22,13 @@ class AsyncClient(ABC):
 
     async def _ask_many(self, numbers: Iterator[int], window: int) -> list[int]:
         free = asyncio.Semaphore(window)
-
-        async def ask(n: int) -> int:
-            try:
-                return await self._ask(n)
-            finally:
-                free.release()
-
         tasks = []
         async with asyncio.TaskGroup() as group:
             for n in numbers:
                 await free.acquire()
-                tasks.append(group.create_task(ask(n)))
+                task = group.create_task(self._ask(n))
+                task.add_done_callback(lambda _: free.release())
+                tasks.append(task)
         return [task.result() for task in tasks]
 
     def close(self) -> None:

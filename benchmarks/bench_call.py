@@ -3,9 +3,10 @@
 from benchmarks.conftest import Effort, Publish
 from benchmarks.measure import Sample, time_calls
 from benchmarks.programs import Client
+from benchmarks.results import Question
 from benchmarks.rig import Rig, Setting
 
-QUESTION = "What does a call cost?"
+QUESTION = Question.CALL
 BESIDE = ("baseline", "first", "peers", "bare")
 
 

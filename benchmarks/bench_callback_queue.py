@@ -12,9 +12,10 @@ import pytest
 from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
 from benchmarks.first_pika.rpc_client import FibonacciRpcClient
 from benchmarks.measure import Sample, interleave, time_calls, warm_up
+from benchmarks.results import Question
 from benchmarks.rig import Rig, Setting
 
-QUESTION = "What does a callback queue per call cost?"
+QUESTION = Question.CALLBACK_QUEUE
 
 
 class OnePerCall(FibonacciRpcClient):

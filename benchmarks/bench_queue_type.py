@@ -13,10 +13,11 @@ import pytest
 from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
 from benchmarks.measure import Sample, interleave, time_calls, time_window
 from benchmarks.programs import Client
+from benchmarks.results import Question
 from benchmarks.rig import Rig, Setting
 from harness.cluster import Cluster
 
-QUESTION = "What does a replicated queue cost?"
+QUESTION = Question.QUEUE_TYPE
 BESIDE = ("baseline",)
 PASSES = 0.5
 QUICK = {"nodes": {1}}

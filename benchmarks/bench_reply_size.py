@@ -9,10 +9,11 @@ import pytest
 from benchmarks.conftest import Effort, Publish
 from benchmarks.measure import Sample, time_calls
 from benchmarks.programs import Client
+from benchmarks.results import Question
 from benchmarks.rig import Setting
 from contract import fib
 
-QUESTION = "What does the size of the reply cost?"
+QUESTION = Question.REPLY_SIZE
 BESIDE = ("baseline",)
 
 

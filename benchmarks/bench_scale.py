@@ -19,9 +19,10 @@ from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
 from benchmarks.functions import PID_UNIT
 from benchmarks.measure import Sample, check, interleave
 from benchmarks.programs import Client
+from benchmarks.results import Question
 from benchmarks.rig import Rig, Service, Setting
 
-QUESTION = "Does adding servers and clients help?"
+QUESTION = Question.SCALE
 BESIDE = ("baseline",)
 PASSES = 0.2  # most of the time goes into starting servers
 QUICK = {"servers": {1, 2}}

@@ -13,11 +13,12 @@ import pytest
 
 from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
 from benchmarks.measure import Invalid, Measured, Sample, check, interleave
+from benchmarks.results import Question
 from benchmarks.rig import Rig, Service, Setting
 from contract import fib
 from harness.program import PROJECT_ROOT
 
-QUESTION = "What does set-up cost?"
+QUESTION = Question.SET_UP
 BESIDE = ("baseline", "first", "peers", "bare")
 PASSES = 0.3
 STEPS = ("server start", "import", "first answer")

@@ -9,10 +9,11 @@ import pytest
 from benchmarks.conftest import Effort, Publish
 from benchmarks.measure import KINDS, Sample, check
 from benchmarks.programs import Client
+from benchmarks.results import Question
 from benchmarks.rig import Setting
 from contract import fib
 
-QUESTION = "May threads share a client?"
+QUESTION = Question.THREADS
 BESIDE = ()  # no other client here can be shared
 PASSES = 0.6
 QUICK = {"threads": {1, 8}}

@@ -42,11 +42,6 @@ def briefly(ratio: Ratio) -> str:
     return factor(ratio.quartiles[1]) if ratio.differs else "no clear difference"
 
 
-def microseconds(seconds: float) -> str:
-    """Write processor time: `210 µs`."""
-    return f"{seconds * 1e6:,.0f} µs"
-
-
 def megabytes(size: float) -> str:
     """Write an amount of memory: `36 MB`."""
     return f"{size / 1e6:.0f} MB"

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.formatting import MISSING, briefly, milliseconds, rate
 from benchmarks.lines import lines_of_code
-from benchmarks.results import CALL, Run
+from benchmarks.results import Question, Run
 from contract.clauses import CLAUSES
 from contract.implementations import IMPLEMENTATIONS
 from harness.program import PROJECT_ROOT
@@ -69,7 +69,7 @@ def choice(run: Run) -> str:
 
 def pika_or_kombu(run: Run) -> str:
     """Return whether speed decides between them, for one call."""
-    pika, kombu = run.entry(CALL, "raw_pika"), run.entry(CALL, "kombu_impl")
+    pika, kombu = run.entry(Question.CALL, "raw_pika"), run.entry(Question.CALL, "kombu_impl")
     if pika is None or kombu is None:
         return "It was not measured."
     ratio = kombu.over(pika)
@@ -80,7 +80,7 @@ def pika_or_kombu(run: Run) -> str:
 
 def cost(run: Run, program: str) -> str:
     """Return the time of one call, and the rate of many."""
-    one = run.entry(CALL, program)
+    one = run.entry(Question.CALL, program)
     many = run.hundred(program)
     if one is None or many is None:
         return MISSING

@@ -77,27 +77,23 @@ class Measured:
         """The median of each pass."""
         return [statistics.median(sample.times) for sample in self.samples]
 
-    @property
-    def cpu_per_call(self) -> dict[str, float]:
-        """Seconds of processor time per call, by who spent it."""
-        names = self.samples[0].cpu
-        return {name: sum(s.cpu[name] for s in self.samples) / self.calls for name in names}
-
     def info(self) -> dict[str, Any]:
         """Return what is saved of a program beside pytest-benchmark's own statistics: seconds per call, bytes."""
         p95, p99 = self.quantiles([0.95, 0.99])
         several = len(self.times) > len(SHARES)
-        parties = self.samples[0].memory
+        first, calls = self.samples[0], self.calls
         return {
-            "calls": self.calls,
+            "calls": calls,
             "passes": self.passes,
             "p95": p95,
             "p99": p99,
             "quantiles": self.quantiles(SHARES) if several else [],
-            "cpu_per_call": self.cpu_per_call,
+            "cpu_per_call": {
+                who: sum(s.cpu[who] for s in self.samples) / calls for who in first.cpu
+            },
             "smallest_shares": [s.share for s in self.samples if s.share is not None],
             "memory": {
-                who: statistics.median(s.memory[who] for s in self.samples) for who in parties
+                who: statistics.median(s.memory[who] for s in self.samples) for who in first.memory
             },
         }
 

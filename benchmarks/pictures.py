@@ -14,16 +14,7 @@ from matplotlib.ticker import LogLocator
 from benchmarks.formatting import milliseconds, rate
 from benchmarks.measure import quartiles
 from benchmarks.programs import BARE, BASELINE, FIRST, title
-from benchmarks.results import (
-    CALL,
-    IN_FLIGHT,
-    PICTURES,
-    REPLY_SIZE,
-    SCALE,
-    THREADS,
-    Entry,
-    Run,
-)
+from benchmarks.results import PICTURES, Entry, Question, Run
 
 COLOURS = {
     BASELINE: "#6b7280",
@@ -66,11 +57,11 @@ STYLE: Any = {
 def pictures(run: Run) -> dict[str, str]:
     """Return the pictures that the run has data for, as SVG by file name."""
     makers: dict[str, Callable[[Run], Figure | None]] = {
-        CALL: latency,
-        IN_FLIGHT: throughput,
-        THREADS: threads,
-        SCALE: scale_out,
-        REPLY_SIZE: reply_size,
+        Question.CALL: latency,
+        Question.IN_FLIGHT: throughput,
+        Question.THREADS: threads,
+        Question.SCALE: scale_out,
+        Question.REPLY_SIZE: reply_size,
     }
     found = {}
     for question, name in PICTURES.items():
@@ -106,7 +97,9 @@ def look(program: str) -> dict[str, Any]:
 def latency(run: Run) -> Figure | None:
     """Draw how the times of single calls are distributed, one ridge for each program."""
     entries = [
-        e for e in run.entries(CALL) if e.info["quantiles"] and e.program not in BARE.values()
+        e
+        for e in run.entries(Question.CALL)
+        if e.info["quantiles"] and e.program not in BARE.values()
     ]
     if not entries:
         return None
@@ -142,7 +135,7 @@ def latency(run: Run) -> Figure | None:
 def throughput(run: Run) -> Figure:
     """Draw the rate against the window."""
     figure, axes = new("Calls per second against calls in flight", 4.4)
-    curves(axes, run, IN_FLIGHT, "window", prefetch=20)
+    curves(axes, run, Question.IN_FLIGHT, "window", prefetch=20)
     axes.set_xlabel("calls in flight (prefetch 20)")
     return figure
 
@@ -150,7 +143,7 @@ def throughput(run: Run) -> Figure:
 def threads(run: Run) -> Figure:
     """Draw the rate against the callers."""
     figure, axes = new("Calls per second of threads on one client", 3.4)
-    curves(axes, run, THREADS, "threads")
+    curves(axes, run, Question.THREADS, "threads")
     axes.set_xlabel("threads, each with one call after the other (prefetch 20)")
     return figure
 
@@ -185,9 +178,9 @@ def curves(axes: Axes, run: Run, question: str, name: str, **params: Any) -> Non
 def scale_out(run: Run) -> Figure:
     """Draw the speed-up against the ideal line."""
     figure, axes = new("What adding servers gives (a function of 20 ms)", 3.8)
-    counts = run.values(SCALE, "servers")
+    counts = run.values(Question.SCALE, "servers")
     axes.plot(counts, counts, color=INK, lw=1, ls=":", label="ideal")
-    for program, entries in series(run, SCALE, "servers", clients=1).items():
+    for program, entries in series(run, Question.SCALE, "servers", clients=1).items():
         ups = [e.rate_over(entries[0]).quartiles for e in entries]
         axes.errorbar(
             [e.params["servers"] for e in entries],
@@ -210,7 +203,7 @@ def scale_out(run: Run) -> Figure:
 def reply_size(run: Run) -> Figure:
     """Draw the time of a call against the digits of its reply."""
     figure, axes = new("What the size of the reply adds", 3.4)
-    for program, entries in series(run, REPLY_SIZE, "n").items():
+    for program, entries in series(run, Question.REPLY_SIZE, "n").items():
         x = [e.info["digits"] for e in entries]
         y = [e.time * 1000 for e in entries]
         axes.plot(x, y, marker="o", label=title(program), **look(program))

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,26 @@ RESULTS = PROJECT_ROOT / "benchmarks" / "results"
 MOST_LOAD = 0.5
 """The load average before a run, up to which its figures may be published."""
 
-CALL = "What does a call cost?"
-IN_FLIGHT = "How many calls a second?"
-THREADS = "May threads share a client?"
-SCALE = "Does adding servers and clients help?"
-CALLBACK_QUEUE = "What does a callback queue per call cost?"
-QUEUE_TYPE = "What does a replicated queue cost?"
-REPLY_SIZE = "What does the size of the reply cost?"
-SET_UP = "What does set-up cost?"
 
-PICTURES = {
-    CALL: "latency.svg",
-    IN_FLIGHT: "throughput.svg",
-    THREADS: "threads.svg",
-    SCALE: "scale-out.svg",
-    REPLY_SIZE: "reply-size.svg",
+class Question(StrEnum):
+    """What is asked: a benchmark's group, and the heading of its table."""
+
+    CALL = "What does a call cost?"
+    IN_FLIGHT = "How many calls a second?"
+    THREADS = "May threads share a client?"
+    SCALE = "Does adding servers and clients help?"
+    CALLBACK_QUEUE = "What does a callback queue per call cost?"
+    QUEUE_TYPE = "What does a replicated queue cost?"
+    REPLY_SIZE = "What does the size of the reply cost?"
+    SET_UP = "What does set-up cost?"
+
+
+PICTURES: dict[str, str] = {
+    Question.CALL: "latency.svg",
+    Question.IN_FLIGHT: "throughput.svg",
+    Question.THREADS: "threads.svg",
+    Question.SCALE: "scale-out.svg",
+    Question.REPLY_SIZE: "reply-size.svg",
 }
 """The file names of the pictures, by the questions that they answer."""
 
@@ -97,7 +103,7 @@ class Run:
 
     def hundred(self, program: str) -> Entry | None:
         """Return a program's entry with a hundred calls in flight, at a prefetch of 20."""
-        return self.entry(IN_FLIGHT, program, window=100, prefetch=20)
+        return self.entry(Question.IN_FLIGHT, program, window=100, prefetch=20)
 
     def programs(self, question: str) -> list[str]:
         """Return the programs measured at a question, invalid ones too, in their order."""

@@ -8,7 +8,6 @@ from benchmarks.formatting import (
     MISSING,
     briefly,
     megabytes,
-    microseconds,
     milliseconds,
     percent,
     plural,
@@ -17,18 +16,7 @@ from benchmarks.formatting import (
 )
 from benchmarks.measure import Ratio, quartiles
 from benchmarks.programs import BARE, BASELINE, FIRST, TITLES, title
-from benchmarks.results import (
-    CALL,
-    CALLBACK_QUEUE,
-    IN_FLIGHT,
-    QUEUE_TYPE,
-    REPLY_SIZE,
-    SCALE,
-    SET_UP,
-    THREADS,
-    Entry,
-    Run,
-)
+from benchmarks.results import Entry, Question, Run
 
 BASE = "raw_pika"
 INVALID = "measurement invalid: "
@@ -104,7 +92,7 @@ def calls(entry: Entry | None) -> str:
 def cpu(entry: Entry | None, who: str) -> str:
     """Return the processor time per call, if that was measured."""
     used = entry.cpu(who) if entry else None
-    return MISSING if used is None else microseconds(used)
+    return MISSING if used is None else f"{used * 1e6:,.0f} µs"
 
 
 def compared(
@@ -136,7 +124,7 @@ def beside_layer(
 
 
 @table(
-    CALL,
+    Question.CALL,
     "One call: prefetch 1; 100 in flight: prefetch 20. Figures are medians over the passes, with each ratio "
     "its interquartile range. The protocol baseline is the same request and reply as frames encoded "
     "beforehand, over a bare socket: no client can be faster with this broker. Tutorial, example, "
@@ -146,11 +134,11 @@ def beside_layer(
 )
 def summary(run: Run, program: str) -> Row:
     """The headline: one call and a hundred in flight, as ratios."""
-    one, many = run.entry(CALL, program), run.hundred(program)
+    one, many = run.entry(Question.CALL, program), run.hundred(program)
     return {
         "one call": time(one),
-        "x baseline": compared(one, run.entry(CALL, BASELINE)),
-        f"x {BASE}": compared(one, run.entry(CALL, BASE)),
+        "x baseline": compared(one, run.entry(Question.CALL, BASELINE)),
+        f"x {BASE}": compared(one, run.entry(Question.CALL, BASE)),
         "calls/s, 100 in flight": calls(many),
         "x baseline's rate": compared(many, run.hundred(BASELINE), Entry.rate_over),
         f"x {BASE}'s rate": compared(many, run.hundred(BASE), Entry.rate_over),
@@ -158,7 +146,7 @@ def summary(run: Run, program: str) -> Row:
 
 
 @table(
-    CALL,
+    Question.CALL,
     "Medians; a ratio is given where the runs agree on it. The protocol baseline is the same two messages as "
     "bytes that were prepared beforehand, with no library: no client can be faster with this broker. "
     "Tutorial, example, first steps and the like: the library as its own documentation begins.",
@@ -167,34 +155,34 @@ def headline(run: Run, program: str) -> Row:
     """The same for the README: without the bare layers, and with ratios alone."""
     if program in BARE.values():
         return {}
-    one, many = run.entry(CALL, program), run.hundred(program)
+    one, many = run.entry(Question.CALL, program), run.hundred(program)
     return {
         "one call": time(one),
-        f"x {BASE}": compared(one, run.entry(CALL, BASE), write=briefly),
+        f"x {BASE}": compared(one, run.entry(Question.CALL, BASE), write=briefly),
         "calls/s, 100 at once": calls(many),
         f"x {BASE}'s rate": compared(many, run.hundred(BASE), Entry.rate_over, briefly),
     }
 
 
 @table(
-    CALL,
+    Question.CALL,
     "One call in flight, one server. CPU is processor time per call. Persistent requests are written to disk.",
 )
 def call(run: Run, program: str) -> Row:
     """Latency, one call in flight."""
-    one = run.entry(CALL, program)
+    one = run.entry(Question.CALL, program)
     return {
         "median": time(one),
         "p95": cell(one, lambda e: milliseconds(e.info["p95"])),
         "p99": cell(one, lambda e: milliseconds(e.info["p99"])),
-        **beside_layer(program, lambda name: run.entry(CALL, name)),
+        **beside_layer(program, lambda name: run.entry(Question.CALL, name)),
         **{f"CPU {who}": cpu(one, who) for who in PARTIES},
         "requests": cell(one, lambda e: e.info["delivery_mode"]),
     }
 
 
 @table(
-    IN_FLIGHT,
+    Question.IN_FLIGHT,
     "Calls per second with so many in flight, one client, one server with a prefetch of 20; what is compared "
     "is the rate with 100 in flight.",
 )
@@ -202,11 +190,12 @@ def in_flight(run: Run, program: str) -> Row:
     """Throughput against the window, and what a larger prefetch is worth."""
 
     def at(window: int, prefetch: int) -> str:
-        return calls(run.entry(IN_FLIGHT, program, window=window, prefetch=prefetch))
+        return calls(run.entry(Question.IN_FLIGHT, program, window=window, prefetch=prefetch))
 
     return {
         **{
-            f"{window:,}": at(window, 20) for window in run.values(IN_FLIGHT, "window", prefetch=20)
+            f"{window:,}": at(window, 20)
+            for window in run.values(Question.IN_FLIGHT, "window", prefetch=20)
         },
         "100, prefetch 1": at(100, 1),
         **beside_layer(program, run.hundred, Entry.rate_over),
@@ -214,14 +203,16 @@ def in_flight(run: Run, program: str) -> Row:
 
 
 @table(
-    THREADS,
+    Question.THREADS,
     "Calls per second of threads that share one client, one call after the other; one server, prefetch 20.",
 )
 def threads(run: Run, program: str) -> Row:
     """Throughput against callers on one client."""
-    counts = run.values(THREADS, "threads")
+    counts = run.values(Question.THREADS, "threads")
     most = max(counts, default=1)
-    at = {count: run.entry(THREADS, program, threads=count) for count in (1, *counts, most)}
+    at = {
+        count: run.entry(Question.THREADS, program, threads=count) for count in (1, *counts, most)
+    }
     return {
         **{f"{count} at once": calls(at[count]) for count in counts},
         f"{most} x 1 thread's": compared(at[most], at[1], Entry.rate_over),
@@ -229,17 +220,17 @@ def threads(run: Run, program: str) -> Row:
 
 
 @table(
-    SCALE,
+    Question.SCALE,
     "Calls per second of a function that takes 20 ms (it sleeps), from one client process unless it says "
     "otherwise; prefetch 1. The last column is the least that any server got of the calls, in any pass.",
 )
 def scale(run: Run, program: str) -> Row:
     """Scale-out of a function that takes 20 ms."""
     cells = {}
-    one = most = run.entry(SCALE, program, servers=1, clients=1)
+    one = most = run.entry(Question.SCALE, program, servers=1, clients=1)
     servers = 1
     for servers, clients in scale_points(run):
-        most = run.entry(SCALE, program, servers=servers, clients=clients)
+        most = run.entry(Question.SCALE, program, servers=servers, clients=clients)
         heading = plural(servers, "server") + f", {clients} clients" * (clients > 1)
         cells[heading] = cell(most, lambda e: f"{e.rate:.0f}")
     return {
@@ -251,7 +242,7 @@ def scale(run: Run, program: str) -> Row:
 
 def scale_points(run: Run) -> list[tuple[int, int]]:
     """Return the numbers of servers and clients that were measured together, ascending."""
-    return sorted({(e.params["servers"], e.params["clients"]) for e in run.entries(SCALE)})
+    return sorted({(e.params["servers"], e.params["clients"]) for e in run.entries(Question.SCALE)})
 
 
 UTILISATION = 0.7
@@ -263,12 +254,12 @@ JOB = 0.02
 def on_paper(run: Run) -> Answer:
     """How many servers, clients and broker cores a rate needs, from the processor time per call."""
     lines = []
-    for program in run.programs(IN_FLIGHT):
+    for program in run.programs(Question.IN_FLIGHT):
         entry = run.hundred(program)
         if program in TITLES or entry is None or entry.cpu("broker") is None:
             continue
         client, server, broker = (entry.info["cpu_per_call"][who] for who in PARTIES)
-        three = run.entry(QUEUE_TYPE, program, queue_type="quorum", nodes=3, window=100)
+        three = run.entry(Question.QUEUE_TYPE, program, queue_type="quorum", nodes=3, window=100)
         busy = [JOB + server, client, broker, three.cpu("broker") if three else None]
         limits = {"a server": JOB + server, "a client": client, "a broker core": broker}
         first = sorted(limits, key=lambda each: -limits[each])
@@ -298,7 +289,7 @@ def on_paper(run: Run) -> Answer:
 
 
 @table(
-    SCALE,
+    Question.SCALE,
     "The calculation, checked: calls per second that were measured, of those that so many servers can do.",
     heading="Does that hold?",
 )
@@ -309,26 +300,28 @@ def on_paper_checked(run: Run, program: str) -> Row:
     cells = {}
     for servers, clients in scale_points(run):
         if servers == 1 or clients > 1:
-            entry = run.entry(SCALE, program, servers=servers, clients=clients)
+            entry = run.entry(Question.SCALE, program, servers=servers, clients=clients)
             cells[f"{plural(servers, 'server')}, {plural(clients, 'client')}"] = (
                 f"{entry.rate:.0f} of {servers / (JOB + used):.0f}" if entry and used else MISSING
             )
     return cells
 
 
-@table(CALLBACK_QUEUE, "Pika alone, one call in flight.")
+@table(Question.CALLBACK_QUEUE, "Pika alone, one call in flight.")
 def callback_queue(run: Run, program: str) -> Row:
     """What the tutorial warns of."""
-    one = run.entry(CALLBACK_QUEUE, program)
+    one = run.entry(Question.CALLBACK_QUEUE, program)
     return {
         "median": time(one),
         "p99": cell(one, lambda e: milliseconds(e.info["p99"])),
-        "x a queue per client": compared(one, run.entry(CALLBACK_QUEUE, "a queue per client")),
+        "x a queue per client": compared(
+            one, run.entry(Question.CALLBACK_QUEUE, "a queue per client")
+        ),
     }
 
 
 @table(
-    QUEUE_TYPE,
+    Question.QUEUE_TYPE,
     "A single node has nobody to replicate to: what is timed is the least that a quorum queue costs. CPU is "
     "processor time per call with 100 in flight, of all nodes together.",
 )
@@ -336,7 +329,9 @@ def queue_type(run: Run, program: str) -> Row:
     """Classic against quorum."""
 
     def at(queue_type: str, nodes: int, window: int) -> Entry | None:
-        return run.entry(QUEUE_TYPE, program, queue_type=queue_type, nodes=nodes, window=window)
+        return run.entry(
+            Question.QUEUE_TYPE, program, queue_type=queue_type, nodes=nodes, window=window
+        )
 
     one, one_quorum = at("classic", 1, 1), at("quorum", 1, 1)
     many, many_quorum = at("classic", 1, 100), at("quorum", 1, 100)
@@ -354,13 +349,13 @@ def queue_type(run: Run, program: str) -> Row:
 
 
 @table(
-    REPLY_SIZE,
+    Question.REPLY_SIZE,
     "One call in flight. The servers computed the numbers beforehand: this is their way back.",
 )
 def reply_size(run: Run, program: str) -> Row:
     """Latency against the size of the reply."""
-    digits = {e.params["n"]: e.info["digits"] for e in run.entries(REPLY_SIZE)}
-    at = {n: run.entry(REPLY_SIZE, program, n=n) for n in sorted(digits)}
+    digits = {e.params["n"]: e.info["digits"] for e in run.entries(Question.REPLY_SIZE)}
+    at = {n: run.entry(Question.REPLY_SIZE, program, n=n) for n in sorted(digits)}
     small, large = at.get(min(digits, default=0)), at.get(max(digits, default=0))
     per_digit = MISSING
     if small and large and large.over(small).differs:
@@ -374,17 +369,17 @@ def reply_size(run: Run, program: str) -> Row:
 
 
 @table(
-    SET_UP,
+    Question.SET_UP,
     "From starting a server to its ready line; in a client's new process, its import, and from there to the "
     "first answer; resident memory of each, with the interpreter.",
 )
 def set_up(run: Run, program: str) -> Row:
     """What it takes to begin."""
-    start = run.entry(SET_UP, program, step="server start")
+    start = run.entry(Question.SET_UP, program, step="server start")
     return {
         "server ready": time(start),
-        "client import": time(run.entry(SET_UP, program, step="import")),
-        "first answer": time(run.entry(SET_UP, program, step="first answer")),
+        "client import": time(run.entry(Question.SET_UP, program, step="import")),
+        "first answer": time(run.entry(Question.SET_UP, program, step="first answer")),
         "server memory": cell(start, lambda e: megabytes(e.info["memory"]["server"])),
         "client memory": cell(start, lambda e: megabytes(e.info["memory"]["client"])),
     }
@@ -398,10 +393,10 @@ def versions(runs: Sequence[Run]) -> Answer:
     lines = [
         [
             title(program),
-            *(time(run.entry(CALL, program)) for run in runs),
+            *(time(run.entry(Question.CALL, program)) for run in runs),
             *(calls(run.hundred(program)) for run in runs),
         ]
-        for program in runs[0].programs(CALL)
+        for program in runs[0].programs(Question.CALL)
     ]
     on = "; ".join(f"RabbitMQ {run.machine['rabbitmq']}, {run.date}" for run in runs)
     return Answer(
@@ -413,11 +408,11 @@ def versions(runs: Sequence[Run]) -> Answer:
     )
 
 
-@table(CALL, "")
+@table(Question.CALL, "")
 def budget(run: Run, program: str) -> Row:
     """Where the time of one call goes: broker and kernel, library, contract."""
     base, bare, whole = (
-        run.entry(CALL, each) for each in (BASELINE, BARE.get(program, ""), program)
+        run.entry(Question.CALL, each) for each in (BASELINE, BARE.get(program, ""), program)
     )
     if not (base and bare and whole):
         return {}

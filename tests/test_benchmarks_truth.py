@@ -31,7 +31,7 @@ from benchmarks.measure import (
     with_cpu,
 )
 from benchmarks.programs import PEERS, missing_peers
-from benchmarks.results import CALL, IN_FLIGHT, Run, five_digits, publishable
+from benchmarks.results import Question, Run, five_digits, publishable
 from benchmarks.rig import Rig, Setting
 from benchmarks.tables import budget, on_paper, summary, versions
 from harness.broker import ExternalBroker, PrivateBroker
@@ -98,7 +98,7 @@ def test_processor_time_is_the_servers(rig: Rig) -> None:
     (result,) = measure(rig, "raw_pika").values()
     assert isinstance(result, Measured)
     for who in ("client", "server"):
-        assert 0 < result.cpu_per_call[who] < sum(result.times) / result.calls * 2
+        assert 0 < result.info()["cpu_per_call"][who] < sum(result.times) / result.calls * 2
 
 
 def test_command_line(broker: PrivateBroker | ExternalBroker, tmp_path: Path) -> None:
@@ -122,12 +122,12 @@ def test_command_line(broker: PrivateBroker | ExternalBroker, tmp_path: Path) ->
     assert f"1 failed, {passed} passed" in done.stdout
     assert ("not measured: " in done.stdout) == bool(missing_peers())
     run = Run.load(saved)
-    assert set(run.programs(CALL)) - set(PEERS) == {
+    assert set(run.programs(Question.CALL)) - set(PEERS) == {
         *("protocol_baseline", "raw_pika", "first_pika", "bare_pika"),
         "tests.known_programs.wrong",
     }
-    assert run.entry(CALL, "tests.known_programs.wrong") is None
-    entry = run.entry(CALL, "raw_pika")
+    assert run.entry(Question.CALL, "tests.known_programs.wrong") is None
+    entry = run.entry(Question.CALL, "raw_pika")
     assert entry is not None
     expected = {"prefetch": 1, "queue_type": "classic", "delivery_mode": "transient"}
     assert expected.items() <= entry.info.items()
@@ -235,7 +235,9 @@ def test_words() -> None:
 def saved_run(rabbitmq: str = "3.10.8", load: float = 0.2) -> dict[str, Any]:
     """Return a small run as pytest-benchmark saves it."""
 
-    def entry(program: str, time: float, question: str = CALL, **params: Any) -> dict[str, Any]:
+    def entry(
+        program: str, time: float, question: str = Question.CALL, **params: Any
+    ) -> dict[str, Any]:
         passes = [time * (1 + 0.01 * i) for i in range(10)]
         return {
             "group": question,
@@ -271,9 +273,11 @@ def saved_run(rabbitmq: str = "3.10.8", load: float = 0.2) -> dict[str, Any]:
             entry("raw_pika", 0.0006),
             entry("same", 0.000605),
             entry("bare_pika", 0.0005),
-            entry("raw_pika", 0.0002, IN_FLIGHT, **hundred),
+            entry("raw_pika", 0.0002, Question.IN_FLIGHT, **hundred),
         ],
-        "invalid": [{"group": CALL, "params": {"program": "liar"}, "reason": "WrongAnswer: no"}],
+        "invalid": [
+            {"group": Question.CALL, "params": {"program": "liar"}, "reason": "WrongAnswer: no"}
+        ],
     }
 
 
