@@ -18,7 +18,7 @@ from rich.table import Table
 from benchmarks import front_page
 from benchmarks.front_page import between
 from benchmarks.results import PICTURES, Run, publish, publishable, published
-from benchmarks.tables import INVALID, Answer, answers, budget, headline, summary, versions
+from benchmarks.tables import INVALID, Answer, answers, budget, headline, summary
 from harness.program import PROJECT_ROOT
 
 DRAFT = PROJECT_ROOT / "out" / "benchmark.json"
@@ -75,16 +75,16 @@ def files(runs: list[Run]) -> dict[Path, str]:
     """Return every published file, relative to the project, with what should be in it."""
     run = runs[0]
     drawn = draw(run)
-    found = {Path("docs/pictures", name): text for name, text in drawn.items()}
-    found[PAGE] = page(run, drawn, runs)
-    found[RESULTS_PAGE] = results_page(run, runs)
     readme = front_page.filled((PROJECT_ROOT / README).read_text(), run)
-    found[README] = between(readme, "results", readme_section(run))
     numbers = (PROJECT_ROOT / NUMBERS_PAGE).read_text()
-    found[NUMBERS_PAGE] = between(
-        numbers, "budget", f"{markdown_table(budget(run))}\n\n{run.caption}"
-    )
-    return found
+    one_call = f"{markdown_table(budget(run))}\n\n{run.caption}"
+    return {
+        **{Path("docs/pictures", name): text for name, text in drawn.items()},
+        PAGE: page(runs, drawn),
+        RESULTS_PAGE: results_page(runs, drawn),
+        README: between(readme, "results", readme_section(run)),
+        NUMBERS_PAGE: between(numbers, "budget", one_call),
+    }
 
 
 def draw(run: Run) -> dict[str, str]:
@@ -129,15 +129,14 @@ WITHIN = (
 )
 
 
-def results_page(run: Run, runs: list[Run]) -> str:
+def results_page(runs: list[Run], drawn: dict[str, str]) -> str:
     """Return all results as a page of Markdown."""
-    parts = ["# Results", f"{run.caption} {WITHIN}"]
-    for answer in [*answers(run), versions(runs)]:
-        if answer.lines:
-            parts += [f"## {answer.question}", answer.about]
-            if (name := PICTURES.get(answer.question)) and run.entries(answer.question):
-                parts.append(f"![{answer.question}](pictures/{name})")
-            parts.append(markdown_table(answer))
+    parts = ["# Results", f"{runs[0].caption} {WITHIN}"]
+    for answer in answers(runs):
+        parts += [f"## {answer.question}", answer.about]
+        if (name := PICTURES.get(answer.question)) in drawn:
+            parts.append(f"![{answer.question}](pictures/{name})")
+        parts.append(markdown_table(answer))
     return "\n\n".join(parts) + "\n"
 
 
@@ -164,13 +163,14 @@ def terminal_table(answer: Answer) -> Table:
     )
     for number, heading in enumerate(answer.headings):
         table.add_column(heading, justify="right" if number else "left", no_wrap=number in (0, 1))
-    invalid = [line for line in answer.lines if line[1].startswith(INVALID)]
+    reasons = []
     for line in answer.lines:
-        if line in invalid:  # its reason would widen the column
+        if line[1].startswith(INVALID):  # its reason would widen the column
             table.add_row(line[0], "invalid", style="red")
+            reasons.append(": ".join(line))
         else:
             table.add_row(*line)
-    table.caption = "\n".join(f"{line[0]}: {line[1]}" for line in invalid) or None
+    table.caption = "\n".join(reasons) or None
     return table
 
 
@@ -191,7 +191,7 @@ def summarise(path: Path) -> None:
     except ModuleNotFoundError as error:
         drawn = {}
         out.print(f"[dim]The page has no pictures: {without_pictures(error)}[/dim]", soft_wrap=True)
-    page_path.write_text(page(run, drawn, [run]))
+    page_path.write_text(page([run], drawn))
     seconds = run.data.get("seconds")
     out.print(f"[dim]{run.caption}[/dim]", soft_wrap=True)
     out.print(f"{seconds} s of measuring; data: {path}; page: {page_path}", soft_wrap=True)
@@ -199,18 +199,13 @@ def summarise(path: Path) -> None:
 
 # -- the page -------------------------------------------------------------------------------------------
 
-PAGE_TEMPLATE = Path(__file__).with_name("page.html")
 
-
-def page(run: Run, drawn: dict[str, str], runs: list[Run]) -> str:
+def page(runs: list[Run], drawn: dict[str, str]) -> str:
     """Return the whole report as one page that needs no network."""
-    sections = "\n".join(
-        section(each, drawn.get(PICTURES.get(each.question, "")))
-        for each in [*answers(run), versions(runs)]
-        if each.lines
-    )
-    caption = f"{escape(run.caption)} {WITHIN.partition(' [')[0]}"
-    return Template(PAGE_TEMPLATE.read_text()).substitute(caption=caption, sections=sections)
+    template = Template(Path(__file__).with_name("page.html").read_text())
+    caption = f"{escape(runs[0].caption)} {WITHIN.partition(' [')[0]}"
+    sections = [section(each, drawn.get(PICTURES.get(each.question, ""))) for each in answers(runs)]
+    return template.substitute(caption=caption, sections="\n".join(sections))
 
 
 def section(answer: Answer, picture: str | None) -> str:

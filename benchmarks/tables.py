@@ -62,13 +62,14 @@ def table(
     return decorate
 
 
-def answers(run: Run) -> list[Answer]:
-    """Return the answers to all questions that were asked."""
+def answers(runs: Sequence[Run]) -> list[Answer]:
+    """Return the answers to all questions that were asked in the first run, and what differs in the others."""
     makers = [
         *(summary, call, in_flight, threads, scale, on_paper, on_paper_checked),
         *(callback_queue, queue_type, reply_size, set_up),
     ]
-    return [answer for maker in makers if (answer := maker(run)).lines]
+    found = [*(maker(runs[0]) for maker in makers), versions(runs)]
+    return [answer for answer in found if answer.lines]
 
 
 # -- cells ------------------------------------------------------------------------------------------------
