@@ -153,7 +153,8 @@ def markdown_table(answer: Answer) -> str:
 
 def console() -> Console:
     """Return a console that is wide enough for our tables where nobody looks."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 130)
+    # no markup: a reason may have square brackets
+    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 130)
 
 
 def terminal_table(answer: Answer) -> Table:
@@ -182,7 +183,8 @@ def summarise(path: Path) -> None:
         out.print(terminal_table(short))
     for each in run.invalid:
         where = ", ".join(f"{name} {value}" for name, value in each["params"].items())
-        out.print(f"[red]{INVALID}[/red]{each['reason']} ({each['group']} {where})", soft_wrap=True)
+        reason = f"{INVALID}{each['reason']} ({each['group']} {where})"
+        out.print(reason, style="red", soft_wrap=True)
     page_path = (
         path.with_name("report.html") if path.stem == "benchmark" else path.with_suffix(".html")
     )
@@ -190,10 +192,11 @@ def summarise(path: Path) -> None:
         drawn = draw(run)
     except ModuleNotFoundError as error:
         drawn = {}
-        out.print(f"[dim]The page has no pictures: {without_pictures(error)}[/dim]", soft_wrap=True)
+        problem = f"The page has no pictures: {without_pictures(error)}"
+        out.print(problem, style="dim", soft_wrap=True)
     page_path.write_text(page([run], drawn))
-    seconds = run.data.get("seconds")
-    out.print(f"[dim]{run.caption}[/dim]", soft_wrap=True)
+    out.print(run.caption, style="dim", soft_wrap=True)
+    seconds = run.data["seconds"]
     out.print(f"{seconds} s of measuring; data: {path}; page: {page_path}", soft_wrap=True)
 
 

@@ -257,6 +257,7 @@ def saved_run(rabbitmq: str = "3.10.8", load: float = 0.2) -> dict[str, Any]:
     return {
         "datetime": f"2024-05-0{rabbitmq[0]}T12:00:00+00:00",
         "effort": "full",
+        "seconds": 250,
         "machine_info": {"cpu": "a processor"},
         "environment": {
             "cpus": 2,
@@ -385,6 +386,17 @@ def test_without_matplotlib(
     assert report.main(["--publish", str(draft)]) == 1
     assert "nothing is published without them" in capsys.readouterr().err
     assert not (project / "results").exists()
+
+
+def test_reason_is_printed_to_the_letter(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is in square brackets is no markup: a server's ready line has some."""
+    run = saved_run()
+    reason = "RuntimeError: no line [x] Awaiting, nor [/x]"
+    run["invalid"][0]["reason"] = reason
+    draft = project / "benchmark.json"
+    draft.write_text(json.dumps(run))
+    assert report.main([str(draft)]) == 0
+    assert capsys.readouterr().out.count(reason) == 2
 
 
 def test_pictures_are_the_same_each_time() -> None:
