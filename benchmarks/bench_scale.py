@@ -7,11 +7,12 @@ It sleeps, since two cores could not compute sixteen times as much as one server
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
-from multiprocessing.synchronize import Barrier
+from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,8 @@ QUICK = {"servers": {1, 2}}
 SEVERAL_CLIENTS = {4: 2, 16: 8}
 """Where more than one client process is measured too: servers, clients."""
 
-_barriers: dict[int, Barrier] = {}
+Asked = tuple[float, float, list[int]]
+RunClients = Callable[..., list[Asked]]
 
 
 def left_out(program: str, clients: int, servers: int) -> bool:
@@ -37,28 +39,28 @@ def left_out(program: str, clients: int, servers: int) -> bool:
     return clients not in {1, SEVERAL_CLIENTS.get(servers)}
 
 
-def _remember(barriers: dict[int, Barrier]) -> None:
-    _barriers.update(barriers)
-
-
 @pytest.fixture(scope="module")
-def processes() -> Iterator[ProcessPoolExecutor]:
-    """Processes for clients: spawned, since a fork would share this process's connections."""
+def run_clients() -> Iterator[RunClients]:
+    """What runs `ask` in several processes: spawned, since a fork would share this process's connections."""
     context = multiprocessing.get_context("spawn")
-    barriers = {count: context.Barrier(count) for count in (1, *SEVERAL_CLIENTS.values())}
-    with ProcessPoolExecutor(
-        max(barriers), context, initializer=_remember, initargs=(barriers,)
-    ) as pool:
-        yield pool
+    with (
+        context.Manager() as manager,
+        ProcessPoolExecutor(max(SEVERAL_CLIENTS.values()), context) as pool,
+    ):
+
+        def run(clients: int, *arguments: Any) -> list[Asked]:
+            ready = manager.Barrier(clients)
+            futures = [pool.submit(ask, ready, *arguments) for _ in range(clients)]
+            return [future.result() for future in futures]
+
+        yield run
 
 
-def ask(
-    program: str, url: str, queue: str, clients: int, calls: int, window: int
-) -> tuple[float, float, list[int]]:
+def ask(ready: Barrier, program: str, url: str, queue: str, calls: int, window: int) -> Asked:
     """In one of the processes: make calls. Returns when they began and ended, and each answer."""
     with closing(Client(program, url, queue)) as client:
         client.call_many(iter(range(window)), window)
-        _barriers[clients].wait(60)
+        ready.wait(60)
         began = time.perf_counter()
         answers = client.call_many(iter(range(calls)), window)
         ended = time.perf_counter()
@@ -67,15 +69,14 @@ def ask(
 
 
 def take(
-    service: Service, processes: ProcessPoolExecutor, clients: int, servers: int, calls: int
+    service: Service, run_clients: RunClients, clients: int, servers: int, calls: int
 ) -> Sample:
     """Time calls, two in flight for each server, and count who answered them."""
     service.resize(servers)
     window = max(2, 2 * servers // clients)
     each = servers * calls // clients
-    arguments = (service.setting.program, service.url, service.queue, clients, each, window)
-    futures = [processes.submit(ask, *arguments) for _ in range(clients)]
-    began, ended, answers = zip(*(future.result() for future in futures), strict=True)
+    asked = run_clients(clients, service.setting.program, service.url, service.queue, each, window)
+    began, ended, answers = zip(*asked, strict=True)
     served = Counter(answer // PID_UNIT for some in answers for answer in some)
     total = clients * each
     share = least_share(served, service.pids)
@@ -98,7 +99,7 @@ def least_share(served: Counter[int], servers: Sequence[Collection[int]]) -> flo
 
 @pytest.fixture(scope="module")
 def measured(
-    rig: Rig, cases: Cases, effort: Effort, progress: Progress, processes: ProcessPoolExecutor
+    rig: Rig, cases: Cases, effort: Effort, progress: Progress, run_clients: RunClients
 ) -> Results:
     """Measure while servers are added, and again while they are taken away."""
     calls = max(4, round(100 * effort.seconds))  # a second for 50 of them, on one server
@@ -110,7 +111,9 @@ def measured(
             for name in dict.fromkeys(params["program"] for params in cases.values())
         }
         slots = {
-            id_: partial(take, services[p["program"]], processes, p["clients"], p["servers"], calls)
+            id_: partial(
+                take, services[p["program"]], run_clients, p["clients"], p["servers"], calls
+            )
             for id_, p in sorted(cases.items(), key=lambda case: case[1]["servers"])
         }
         return interleave(slots, effort.share(PASSES), progress)

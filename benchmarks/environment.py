@@ -23,6 +23,10 @@ def describe(broker: PrivateBroker | ExternalBroker) -> dict[str, Any]:
     connection = Connection(broker.url)
     server = connection.server_properties
     connection.close()
+    # what this process may use, where that can be asked; not what the machine has
+    usable = (
+        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    )
     libraries = {}
     for name in LIBRARIES:
         with suppress(PackageNotFoundError):
@@ -33,12 +37,6 @@ def describe(broker: PrivateBroker | ExternalBroker) -> dict[str, Any]:
         "private_broker": isinstance(broker, PrivateBroker),
         "libraries": libraries,
         "python": platform.python_version(),
-        "cpus": _cpus(),
+        "cpus": len(usable),
         "load_before": LOAD_BEFORE,
     }
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):  # what this process may use, not what the machine has
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

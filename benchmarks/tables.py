@@ -209,14 +209,12 @@ def in_flight(run: Run, program: str) -> Row:
 )
 def threads(run: Run, program: str) -> Row:
     """Throughput against callers on one client."""
-    counts = run.values(Question.THREADS, "threads")
-    most = max(counts, default=1)
-    at = {
-        count: run.entry(Question.THREADS, program, threads=count) for count in (1, *counts, most)
-    }
+    counts = run.values(Question.THREADS, "threads") or [1]
+    at = {count: run.entry(Question.THREADS, program, threads=count) for count in counts}
+    most = max(at)
     return {
-        **{f"{count} at once": calls(at[count]) for count in counts},
-        f"{most} x 1 thread's": compared(at[most], at[1], Entry.rate_over),
+        **{f"{count} at once": calls(entry) for count, entry in at.items()},
+        f"{most} x 1 thread's": compared(at[most], at.get(1), Entry.rate_over),
     }
 
 
@@ -227,17 +225,20 @@ def threads(run: Run, program: str) -> Row:
 )
 def scale(run: Run, program: str) -> Row:
     """Scale-out of a function that takes 20 ms."""
-    cells = {}
-    one = most = run.entry(Question.SCALE, program, servers=1, clients=1)
-    servers = 1
-    for servers, clients in scale_points(run):
-        most = run.entry(Question.SCALE, program, servers=servers, clients=clients)
-        heading = plural(servers, "server") + f", {clients} clients" * (clients > 1)
-        cells[heading] = cell(most, lambda e: f"{e.rate:.0f}")
-    return {
-        **cells,
-        f"{servers} x one server's": compared(most, one, Entry.rate_over),
-        f"least share of {servers}": cell(most, lambda e: percent(min(e.info["smallest_shares"]))),
+    at = {
+        (servers, clients): run.entry(Question.SCALE, program, servers=servers, clients=clients)
+        for servers, clients in scale_points(run) or [(1, 1)]
+    }
+    most = max(at)
+    cells = {
+        plural(s, "server") + f", {c} clients" * (c > 1): cell(entry, lambda e: f"{e.rate:.0f}")
+        for (s, c), entry in at.items()
+    }
+    return cells | {
+        f"{most[0]} x one server's": compared(at[most], at.get((1, 1)), Entry.rate_over),
+        f"least share of {most[0]}": cell(
+            at[most], lambda e: percent(min(e.info["smallest_shares"]))
+        ),
     }
 
 
@@ -264,16 +265,13 @@ def on_paper(run: Run) -> Answer:
         busy = [JOB + server, client, broker, three.cpu("broker") if three else None]
         limits = {"a server": JOB + server, "a client": client, "a broker core": broker}
         first = sorted(limits, key=lambda each: -limits[each])
-        name, last = (
-            title(program),
-            ", ".join(f"{e} {rate(UTILISATION / limits[e])}" for e in first),
-        )
+        name = title(program)
+        full = ", ".join(f"{each} {rate(UTILISATION / limits[each])}" for each in first)
         for wanted in (100, 1_000, 10_000):
-            needed = [
-                MISSING if b is None else str(math.ceil(wanted * b / UTILISATION)) for b in busy
-            ]
-            lines.append([name, f"{wanted:,}", *needed, last])
-            name = last = ""  # said once
+            needed = (None if used is None else wanted * used / UTILISATION for used in busy)
+            cells = [MISSING if each is None else str(math.ceil(each)) for each in needed]
+            lines.append([name, f"{wanted:,}", *cells, full])
+            name = full = ""  # said once
     return Answer(
         "How many servers, clients and broker cores?",
         "Calculated, for a function that takes 20 ms and servers with a concurrency of 1: rate times time per "
