@@ -136,13 +136,14 @@ class Run:
     def caption(self) -> str:
         """What was measured, on what, when: for under every table and picture."""
         machine, commit = self.machine, self.data["commit_info"]
+        revision = f"commit {commit['id'][:8]}" + " with changes" * commit["dirty"]
         disturbed = ", so other programs ran beside it" if self._disturbed else ""
         return self._caption(
             f"{machine['cpus']} cores of {machine['cpu']}",
             f"RabbitMQ {machine['rabbitmq']}, Erlang {machine['erlang']}",
             "one broker node, classic queues and prefetch 1 unless it says otherwise",
             f"load average before the run {machine['load_before']}{disturbed}",
-            f"commit {commit['id'][:8]}" + " with changes" * commit["dirty"],
+            *([revision] if commit["time"] else []),  # None where there is no repository
         )
 
     @property

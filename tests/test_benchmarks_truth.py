@@ -267,7 +267,7 @@ def saved_run(rabbitmq: str = "3.10.8", load: float = 0.2) -> dict[str, Any]:
             "rabbitmq": rabbitmq,
             "load_before": load,
         },
-        "commit_info": {"id": "0123456789abcdef", "dirty": False},
+        "commit_info": {"id": "0123456789abcdef", "time": "2024-05-01", "dirty": False},
         "quantiles": [i / 10 for i in range(11)],
         "benchmarks": [
             entry("protocol_baseline", 0.0004),
@@ -319,6 +319,14 @@ def test_versions_side_by_side() -> None:
         "calls/s, 3.10",
     ]
     assert table.lines[1] == ["raw_pika", "0.63 ms", "0.63 ms", "4,780", "4,780"]
+
+
+def test_caption_names_a_commit_if_there_is_one() -> None:
+    """What is no clone of a repository has no commit: pytest-benchmark then calls it unversioned."""
+    run = saved_run()
+    assert "; commit 01234567; " in Run(run).caption
+    run["commit_info"] = {"id": "unversioned", "time": None, "dirty": False}
+    assert "commit" not in Run(run).caption
 
 
 @pytest.fixture
