@@ -9,9 +9,9 @@ from functools import partial
 
 import pytest
 
-from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
+from benchmarks.conftest import Cases, Effort, Publish, Slots
 from benchmarks.first_pika.rpc_client import FibonacciRpcClient
-from benchmarks.measure import Sample, interleave, time_calls, warm_up
+from benchmarks.measure import Sample, time_calls, warm_up
 from benchmarks.results import Question
 from benchmarks.rig import Rig, Setting
 
@@ -53,17 +53,14 @@ def take(client: FibonacciRpcClient, effort: Effort) -> Sample:
     return time_calls(client.call, 0, effort.seconds, effort.calls)
 
 
-@pytest.fixture(scope="module")
-def measured(rig: Rig, cases: Cases, effort: Effort, progress: Progress) -> Results:
-    """Time `call(0)` of the three in turn."""
+def slots(rig: Rig, cases: Cases, effort: Effort, stack: ExitStack) -> Slots:
+    """Return what takes one slot of each client; the stack closes them."""
     queue = rig.service(Setting("first_pika")).queue
-    with ExitStack() as stack:
-        slots = {}
-        for id_, params in cases.items():
-            client = CLIENTS[params["program"]](rig.url, queue=queue)
-            stack.enter_context(closing(client))
-            slots[id_] = partial(take, client, effort)
-        return interleave(slots, effort.passes, progress)
+    found: Slots = {}
+    for id_, params in cases.items():
+        client = stack.enter_context(closing(CLIENTS[params["program"]](rig.url, queue=queue)))
+        found[id_] = partial(take, client, effort)
+    return found
 
 
 @pytest.mark.parametrize("program", CLIENTS)

@@ -5,13 +5,12 @@ this is the least that it costs. Three nodes share this machine's cores: read th
 """
 
 import os
-from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
 
-from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
-from benchmarks.measure import Sample, interleave, time_calls, time_window
+from benchmarks.conftest import Cases, Effort, Publish, Slots
+from benchmarks.measure import Sample, time_calls, time_window
 from benchmarks.programs import Client
 from benchmarks.results import Question
 from benchmarks.rig import Rig, Setting
@@ -40,20 +39,16 @@ def take(client: Client, effort: Effort, window: int) -> Sample:
     return time_window(client.call_many, window, effort.seconds)
 
 
-@pytest.fixture(scope="module")
-def measured(rig: Rig, cases: Cases, effort: Effort, progress: Progress) -> Results:
-    """Measure on the run's broker and on a cluster, in turn."""
-    with ExitStack() as stack:
-        rigs = {1: rig}
-        if any(params["nodes"] > 1 for params in cases.values()):
-            rigs[3] = stack.enter_context(Rig(stack.enter_context(Cluster())))
-        slots: dict[str, Callable[[], Sample]] = {}
-        for nodes, where in rigs.items():
-            settings = {i: setting(**p) for i, p in cases.items() if p["nodes"] == nodes}
-            slots |= where.slots(
-                settings, lambda id_, client: take(client, effort, cases[id_]["window"]), stack
-            )
-        return interleave({id_: slots[id_] for id_ in cases}, effort.share(PASSES), progress)
+def slots(rig: Rig, cases: Cases, effort: Effort, stack: ExitStack) -> Slots:
+    """Return what takes one slot of each, on the run's broker or on a cluster."""
+    rigs = {1: rig}
+    if any(params["nodes"] > 1 for params in cases.values()):
+        rigs[3] = stack.enter_context(Rig(stack.enter_context(Cluster())))
+    found: Slots = {}
+    for nodes, where in rigs.items():
+        settings = {i: setting(**p) for i, p in cases.items() if p["nodes"] == nodes}
+        found |= where.slots(settings, lambda id_, c: take(c, effort, cases[id_]["window"]), stack)
+    return {id_: found[id_] for id_ in cases}
 
 
 @pytest.mark.parametrize("window", [1, 100])

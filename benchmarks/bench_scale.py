@@ -9,16 +9,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from threading import Barrier
 from typing import Any
 
 import pytest
 
-from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
+from benchmarks.conftest import Cases, Effort, Publish, Slots
 from benchmarks.functions import PID_UNIT
-from benchmarks.measure import Sample, check, interleave
+from benchmarks.measure import Sample, check
 from benchmarks.programs import Client
 from benchmarks.results import Question
 from benchmarks.rig import Rig, Service, Setting
@@ -39,9 +39,9 @@ def left_out(program: str, clients: int, servers: int) -> bool:
     return clients not in {1, SEVERAL_CLIENTS.get(servers)}
 
 
-@pytest.fixture(scope="module")
-def run_clients() -> Iterator[RunClients]:
-    """What runs `ask` in several processes: spawned, since a fork would share this process's connections."""
+@contextmanager
+def client_processes() -> Iterator[RunClients]:
+    """Yield what runs `ask` in several processes: spawned, since a fork would share this process's connections."""
     context = multiprocessing.get_context("spawn")
     with (
         context.Manager() as manager,
@@ -97,26 +97,20 @@ def least_share(served: Counter[int], servers: Sequence[Collection[int]]) -> flo
     return min(counts) / served.total()
 
 
-@pytest.fixture(scope="module")
-def measured(
-    rig: Rig, cases: Cases, effort: Effort, progress: Progress, run_clients: RunClients
-) -> Results:
-    """Measure while servers are added, and again while they are taken away."""
+def slots(rig: Rig, cases: Cases, effort: Effort, stack: ExitStack) -> Slots:
+    """Return what takes one slot of each, while servers are added, and again while they are taken away."""
     calls = max(4, round(100 * effort.seconds))  # a second for 50 of them, on one server
-    with ExitStack() as stack:
-        services = {
-            name: stack.enter_context(
-                closing(Service(Setting(name, function="benchmarks.functions:work_20ms"), rig.url))
-            )
-            for name in dict.fromkeys(params["program"] for params in cases.values())
-        }
-        slots = {
-            id_: partial(
-                take, services[p["program"]], run_clients, p["clients"], p["servers"], calls
-            )
-            for id_, p in sorted(cases.items(), key=lambda case: case[1]["servers"])
-        }
-        return interleave(slots, effort.share(PASSES), progress)
+    run = stack.enter_context(client_processes())
+    services = {
+        name: Service(Setting(name, function="benchmarks.functions:work_20ms"), rig.url)
+        for name in dict.fromkeys(params["program"] for params in cases.values())
+    }
+    for service in services.values():
+        stack.callback(service.close)
+    return {
+        id_: partial(take, services[p["program"]], run, p["clients"], p["servers"], calls)
+        for id_, p in sorted(cases.items(), key=lambda case: case[1]["servers"])
+    }
 
 
 @pytest.mark.parametrize("clients", [1, 2, 8])

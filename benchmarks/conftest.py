@@ -5,15 +5,15 @@ taken test after test would hold the machine's drift besides. Each test then han
 so that its table, JSON, saving and comparing work as ever.
 
 A question's module says what is measured: `QUESTION`; `BESIDE`, what besides the implementations; `setting`, the
-server; `take`, one slot; and, where it needs them, `PASSES` (a share of the run's), `QUICK` (the values of
-parameters to keep to unless all is to be measured), `left_out` (combinations that are never measured), a
-`measured` of its own.
+server, and `take`, one slot, or `slots`, all of them; and, where it needs them, `PASSES` (a share of the run's),
+`QUICK` (the values of parameters to keep to unless all is to be measured), `left_out` (combinations that are never
+measured).
 """
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 from benchmarks import environment, report
-from benchmarks.measure import SHARES, Invalid, Measured
+from benchmarks.measure import SHARES, Invalid, Measured, Sample, interleave
 from benchmarks.programs import missing_peers, programs, title
 from benchmarks.results import refusal
 from benchmarks.rig import Rig
@@ -33,6 +33,7 @@ Cases = Mapping[str, Mapping[str, Any]]
 Results = Mapping[str, Measured | Invalid]
 Progress = Callable[[str], None]
 Publish = Callable[..., None]
+Slots = dict[str, Callable[[], Sample]]
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,9 @@ def effort(request: pytest.FixtureRequest) -> Effort:
 
 @pytest.fixture(scope="session")
 def rig(broker: PrivateBroker | ExternalBroker, request: pytest.FixtureRequest) -> Iterator[Rig]:
-    """The servers of the run."""
-    request.config.stash[ENVIRONMENT] = environment.describe(broker)
+    """The servers of the run, which begins with them."""
+    request.config.stash[RECORD] = {"environment": environment.describe(broker), "invalid": []}
+    request.config.stash[STARTED] = time.monotonic()
     with Rig(broker) as rig:
         yield rig
 
@@ -129,12 +131,12 @@ def cases(request: pytest.FixtureRequest) -> Cases:
 
 
 @pytest.fixture(scope="module")
-def progress(request: pytest.FixtureRequest, effort: Effort) -> Progress:
+def progress(request: pytest.FixtureRequest, rig: Rig, effort: Effort) -> Progress:
     """Say on the terminal what is being measured."""
     reporter: Any = request.config.pluginmanager.get_plugin("terminalreporter")
     capture: Any = request.config.pluginmanager.get_plugin("capturemanager")
     question = request.module.QUESTION
-    started = request.config.stash.setdefault(STARTED, time.monotonic())
+    started = request.config.stash[STARTED]
 
     def say(text: str) -> None:
         if effort is ONCE or reporter is None:
@@ -155,12 +157,15 @@ def measured(
 ) -> Results:
     """Measure all programs of a question in turn."""
     module = request.module
-    return rig.measure(
-        {id_: module.setting(**params) for id_, params in cases.items()},
-        lambda id_, client: module.take(client, effort, **cases[id_]),
-        effort.share(getattr(module, "PASSES", 1.0)),
-        progress,
-    )
+    with ExitStack() as stack:
+        if hasattr(module, "slots"):
+            slots = module.slots(rig, cases, effort, stack)
+        else:
+            settings = {id_: module.setting(**params) for id_, params in cases.items()}
+            slots = rig.slots(
+                settings, lambda id_, client: module.take(client, effort, **cases[id_]), stack
+            )
+        return interleave(slots, effort.share(getattr(module, "PASSES", 1.0)), progress)
 
 
 @pytest.fixture
@@ -173,7 +178,7 @@ def publish(benchmark: Any, measured: Results, request: pytest.FixtureRequest) -
         outcome = measured[request.node.callspec.id]
         if isinstance(outcome, Invalid):
             invalid = {"group": benchmark.group, "params": params, "reason": outcome.reason}
-            request.config.stash.setdefault(INVALID, []).append(invalid)
+            request.config.stash[RECORD]["invalid"].append(invalid)
             with suppress(ZeroDivisionError):  # so that pytest-benchmark leaves it out
                 benchmark.pedantic(None, setup=lambda: 1 / 0)
             pytest.fail(f"measurement invalid: {outcome.reason}", pytrace=False)
@@ -188,19 +193,19 @@ def publish(benchmark: Any, measured: Results, request: pytest.FixtureRequest) -
 
 # -- pytest-benchmark's JSON, and the end of the run ----------------------------------------------------
 
-ENVIRONMENT = pytest.StashKey[dict[str, Any]]()
-INVALID = pytest.StashKey[list[dict[str, Any]]]()
+RECORD = pytest.StashKey[dict[str, Any]]()
 STARTED = pytest.StashKey[float]()
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Add what no single benchmark could say."""
-    output_json["environment"] = config.stash.get(ENVIRONMENT, {})
-    output_json["invalid"] = config.stash.get(INVALID, [])
-    output_json["effort"] = effort_of(config).name
-    output_json["quantiles"] = SHARES
-    output_json["seconds"] = round(time.monotonic() - config.stash.get(STARTED, 0.0))
-    output_json["load_after"] = round(psutil.getloadavg()[0], 2)
+    output_json.update(
+        **config.stash[RECORD],
+        effort=effort_of(config).name,
+        quantiles=SHARES,
+        seconds=round(time.monotonic() - config.stash[STARTED]),
+        load_after=round(psutil.getloadavg()[0], 2),
+    )
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
