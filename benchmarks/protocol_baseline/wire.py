@@ -90,7 +90,7 @@ class Connection:
         self._socket.close()
 
     def _read_method(self) -> Any:
-        _, payload = self._read_frame()
+        payload = self._read_frame()
         size = HEADER.size + len(payload) + 1
         # pamqp decodes whole frames; the channel does not matter to it
         data = HEADER.pack(1, 0, len(payload)) + payload + b"\xce"
@@ -101,9 +101,8 @@ class Connection:
         return method
 
     def _read_message(self) -> Message:
-        _, method = self._read_frame()
-        _, properties = self._read_frame()
-        _, text = self._read_frame()  # what is sent here is never empty, and fits into one frame
+        method, properties = self._read_frame(), self._read_frame()
+        text = self._read_frame()  # what is sent here is never empty, and fits into one frame
         (tag,) = NUMBER.unpack_from(method, TAG_AT)
         return Message(tag, properties[ID_AT : ID_AT + len(ID)], properties, text)
 
@@ -115,13 +114,13 @@ class Connection:
             at += HEADER.size + HEADER.unpack_from(self._buffer, at)[2] + 1
         return self._read_message() if at <= len(self._buffer) else None
 
-    def _read_frame(self) -> tuple[int, bytes]:
+    def _read_frame(self) -> bytes:
         self._need(HEADER.size)
-        kind, _, size = HEADER.unpack_from(self._buffer, self._at)
+        _, _, size = HEADER.unpack_from(self._buffer, self._at)
         self._need(HEADER.size + size + 1)
         start = self._at + HEADER.size
         self._at = start + size + 1
-        return kind, self._buffer[start : start + size]
+        return self._buffer[start : start + size]
 
     def _need(self, size: int) -> None:
         while len(self._buffer) - self._at < size:
