@@ -98,8 +98,7 @@ class Run:
 
     def entry(self, question: str, program: str, **params: Any) -> Entry | None:
         """Return one entry, if it was measured and is not invalid."""
-        found = self.entries(question, program=program, **params)
-        return found[0] if found else None
+        return next(iter(self.entries(question, program=program, **params)), None)
 
     def hundred(self, program: str) -> Entry | None:
         """Return a program's entry with a hundred calls in flight, at a prefetch of 20."""
@@ -117,10 +116,8 @@ class Run:
 
     def why_invalid(self, question: str, program: str) -> str | None:
         """Return why a program's measurement is invalid, if one of its entries is."""
-        for each in self.invalid:
-            if each["group"] == question and each["params"]["program"] == program:
-                return str(each["reason"])
-        return None
+        found = (e for e in self.invalid if e["group"] == question)
+        return next((e["reason"] for e in found if e["params"]["program"] == program), None)
 
     @property
     def series(self) -> str:

@@ -164,9 +164,9 @@ class Rig:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._starting.shutdown()
+        self._starting.shutdown(cancel_futures=True)  # an interrupted run need not start the others
         for service in self._services.values():
-            if not service.exception():
+            if not service.cancelled() and service.exception() is None:
                 service.result().close()
 
 

@@ -24,7 +24,6 @@ PARTIES = ("client", "server", "broker")
 
 Row = dict[str, str]
 """A program's cells, by their headings."""
-MakeRow = Callable[[Run, str], Row]
 
 
 @dataclass
@@ -38,15 +37,17 @@ class Answer:
     """A line for each program, its name first; where the measurement is invalid, only the reason follows."""
 
 
-def table(
-    question: str, about: str, heading: str = ""
-) -> Callable[[MakeRow], Callable[[Run], Answer]]:
+MakeRow = Callable[[Run, str], Row]
+MakeAnswer = Callable[[Run], Answer]
+
+
+def table(question: str, about: str, heading: str = "") -> Callable[[MakeRow], MakeAnswer]:
     """Make a table of what returns a program's row: a line for each program that the question was asked of.
 
     A row has all headings, whatever was measured. A program whose row is empty has no line.
     """
 
-    def decorate(row: MakeRow) -> Callable[[Run], Answer]:
+    def decorate(row: MakeRow) -> MakeAnswer:
         def make(run: Run) -> Answer:
             found = Answer(heading or question, about, [""], [])
             for program in run.programs(question):
