@@ -98,7 +98,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         never = getattr(module, "left_out", lambda **_: False)
         if never(**params) or any(params[name] not in only[name] for name in only):
             deselected.append(item)
-    items[:] = [item for item in items if item not in set(deselected)]
+    items[:] = [item for item in items if item not in deselected]
     config.hook.pytest_deselected(items=deselected)
 
 
