@@ -33,7 +33,32 @@ ONE_THREAD = {
     "C3": "The client is for one thread: whoever waits reads for all.",
     "C19": "Two servers share the work, as in step 1; but `concurrent.futures.wait` does not read the replies.",
 }
-CALLBACK = "A future's callback that waits for another call waits for its own thread."
+CALLBACK = {"C3": "A future's callback that waits for another call waits for its own thread."}
+ACKNOWLEDGES = {
+    "C14": "It does acknowledge after the reply; what else these tests do, it does not survive.",
+}
+EXIT_CODE = {
+    "C14": "It does acknowledge after the reply; but one of these tests wants exit code 0."
+}
+HEARTBEATS = {
+    "C16": "Heartbeats are sent during a job; but requests are not mandatory, as two of these tests want.",
+}
+FAIR = "Dispatch is fair, and --concurrency is heeded; but "
+CUT_OFF = {
+    "C15": f"{FAIR}a server that was cut off takes requests while its threads compute old ones.",
+}
+CONNECTS = {
+    "C2": "Calls are kept apart; but in a forked child a client of its parent's hangs.",
+    "C5": "An expired request is dropped; but one test waits for the client's log of attempts to connect.",
+    "C12": "It connects again; but the caller of a request that the broker does not take is not told.",
+}
+NO_HEARTBEATS = {
+    "C16": "It asks for no heartbeats, whatever it is told, so a long job harms no connection."
+}
+CELERY = {
+    "C16": "The heartbeat is Celery's own, whatever it is told; the test's long job is answered.",
+    "C18": "The worker connects again, in words of its own; most of these tests wait for others.",
+}
 PROTOCOL = "Celery has its own task protocol, which its documentation describes."
 
 OWN = {
@@ -41,47 +66,88 @@ OWN = {
         "C11": "A server that dies loses no call; but a request that kills servers comes back for ever.",
         "C13": "A reply of another call is ignored; one that is no number raises a ValueError in the caller. "
         "Nothing is counted.",
-        "C14": "It does acknowledge after the reply; what else these tests do, it does not survive.",
+        **ACKNOWLEDGES,
         "C15": "Its prefetch is 1, which is fair; --prefetch and --concurrency are not heeded.",
         "C20": "Only integers are read; but a refusal reaches the caller as pika's own error.",
         "C23": "Its queue is not durable, so it is gone when the broker restarts.",
         "Wire": "The messages are these; but it replies with no errors, and its queue is not durable.",
     },
-    "ladder.step2": ONE_THREAD,
-    "ladder.step3": ONE_THREAD,
-    "ladder.step8": {"C3": CALLBACK},
+    "ladder.step1": ACKNOWLEDGES,
+    "ladder.step2": ONE_THREAD | ACKNOWLEDGES,
+    "ladder.step3": ONE_THREAD | ACKNOWLEDGES,
+    "ladder.step4": CALLBACK | EXIT_CODE,
+    "ladder.step5": {
+        **CALLBACK,
+        **EXIT_CODE,
+        "C15": f"{FAIR}the server ends when its connection is lost.",
+        **HEARTBEATS,
+    },
+    "ladder.step6": {
+        **CONNECTS,
+        **CALLBACK,
+        **EXIT_CODE,
+        "C15": f"{FAIR}the server ends when its connection is lost.",
+        **HEARTBEATS,
+    },
+    "ladder.step7": CONNECTS | CALLBACK | EXIT_CODE | CUT_OFF | HEARTBEATS,
+    "ladder.step8": CONNECTS | CALLBACK | EXIT_CODE | CUT_OFF | HEARTBEATS,
     "ladder.step9": {
-        "C3": CALLBACK,
+        **CONNECTS,
+        **CALLBACK,
+        "C9": "Bad bodies are answered; properties that pika cannot decode are not.",
+        **CUT_OFF,
+        **HEARTBEATS,
         "C17": "It stops well; but a process that its function forks keeps its signal handlers.",
     },
+    "ladder.first.pika": ACKNOWLEDGES,
+    "ladder.first.kombu": ACKNOWLEDGES | NO_HEARTBEATS,
     "ladder.first.celery": {
+        **CELERY,
+        "C1": "More than 4,300 digits are an error, as in the contract, but one of Celery's own.",
         "C4": "get() has no timeout unless one is given, so it waits for ever.",
+        "C10": "The caller gets an error of the function's class and message, not the contract's.",
+        "C15": "As it is acknowledged before it runs, one request more is fetched, and waits behind a slow one.",
+    },
+    "ladder.first.celery_settings": {
+        **CELERY,
+        "C14": "It is acknowledged after it ran, but on another connection than the reply's: either may be first.",
+        "C15": "These tests want several calls at a time from the client, and a worker that has one queue only.",
+        "C16": "The worker's heartbeat is as told, the client has none; the test's long job is answered.",
     },
     "ladder.first.aio_pika": {
+        **CALLBACK,
         "C1": "Its answers are right, also with more than 4,300 digits, where the contract has an error.",
         "C10": "The caller gets the exception itself, pickled.",
     },
     "ladder.first.faststream": {
+        **CALLBACK,
+        "C1": "More than 4,300 digits are an error, as in the contract, but a ValueError in the caller.",
         "C4": "request() has a timeout of its own, here 60 s, and none per call.",
     },
+    "ladder.first.bare_pika": ACKNOWLEDGES,
+    "ladder.first.bare_kombu": ACKNOWLEDGES | NO_HEARTBEATS,
     "ladder.first.bare_celery": {
+        **CELERY,
         "C1": "An error's reply is taken for an answer.",
         "C10": "An error's reply is taken for an answer.",
     },
 }
 """By program and clause."""
 
+EARLY = {
+    "C11": "See C14: acknowledged before it runs.",
+    "C14": "Its documentation: a task is acknowledged just before it runs, as it may not be idempotent; "
+    "task_acks_late is the setting.",
+}
 CHOICES = {
     "ladder.first.celery": {
-        "C11": "The same: acknowledged before it runs.",
-        "C14": "Its documentation: a task is acknowledged just before it runs, as it may not be idempotent; "
-        "task_acks_late is the setting.",
-        "C15": "Its documentation: prefetching suits many short tasks; worker_prefetch_multiplier=1 is for "
-        "long ones.",
+        **EARLY,
+        "C15": "Its documentation: prefetching suits many short tasks; for long ones task_acks_late goes with "
+        "worker_prefetch_multiplier=1.",
         "Wire": PROTOCOL,
     },
     "ladder.first.celery_settings": {"Wire": PROTOCOL},
-    "ladder.first.bare_celery": {"Wire": PROTOCOL},
+    "ladder.first.bare_celery": {**EARLY, "Wire": PROTOCOL},
     "ladder.first.aio_pika": {
         "C20": "Its documentation: the RPC pattern pickles; JsonRPC is the class that does not.",
         "Wire": "The pattern has a protocol of its own, with pickled arguments.",

@@ -265,12 +265,15 @@ def seen(data: dict[str, Any]) -> str:
     """Return what a user sees of the clauses that programs do not keep, first in general."""
     lines = [f"- {clause}: {said}" for clause, said in SEEN.items()]
     lines += ["", "Some have a sentence of their own:", ""]
+    programs_of: dict[str, list[str]] = {}  # by clause and sentence
     for program in (*STEPS, *FIRST, *BARE):
         clauses = data.get(program.package, {}).get("clauses", {})
         own = {*OWN.get(program.package, ()), *CHOICES.get(program.package, ())}
         for clause in CLAUSES:
             if clause in own and clauses.get(clause, {}).get("outcome") == "not kept":
-                lines.append(f"- {short(program)}, {clause}: {note(program.package, clause)}")
+                said = f"{clause}: {note(program.package, clause)}"
+                programs_of.setdefault(said, []).append(short(program))
+    lines += [f"- {', '.join(names)}, {said}" for said, names in programs_of.items()]
     return "\n".join(lines) + "\n"
 
 
