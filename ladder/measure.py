@@ -1,10 +1,10 @@
 """Which clauses each step, and each program that people write first, keeps: `python -m ladder.measure`.
 
 Each is put through the suite by itself, as anybody can do with `pytest --backend ladder.step3`. What is found goes
-into docs/ladder.json, with the date, the versions, and digests of the program's sources and of the tests; the
-tables in docs/ladder.md are made of that (`ladder.report`). A program that hangs often takes ten minutes and more:
-each test has its whole time, and none is left out. `python -m ladder.measure ladder.step3` measures one, `--stale`
-what has changed since.
+into docs/ladder.json, with the date, the versions, and digests of the program's sources and of the tests' names;
+the tables in docs/ladder.md are made of that (`ladder.report`). A program that hangs often takes ten minutes and
+more: each test has its whole time, and none is left out. `python -m ladder.measure ladder.step3` measures one,
+`--stale` what has changed since.
 """
 
 import argparse

@@ -122,7 +122,7 @@ OWN = {
     "ladder.first.faststream": {
         **CALLBACK,
         "C1": "More than 4,300 digits are an error, as in the contract, but a ValueError in the caller.",
-        "C4": "request() has a timeout of its own, here 60 s, and none per call.",
+        "C4": "request() takes a timeout with each call; the program here gives 60 s, whatever it is asked.",
     },
     "ladder.first.bare_pika": ACKNOWLEDGES,
     "ladder.first.bare_kombu": ACKNOWLEDGES | NO_HEARTBEATS,
