@@ -1,6 +1,7 @@
 """The suite outlives what it tests: it is run on implementations that hang, die, and leave things behind."""
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -145,6 +146,15 @@ def test_processes_left_behind(url: str, test: str) -> None:
         each for each in psutil.process_iter(["cmdline"]) if LEFT in (each.info["cmdline"] or ())
     ]
     assert not left
+
+
+def test_process_that_ends_by_itself(tmp_path: Path) -> None:
+    """A program of Python's own that ends with the run is not said to be left behind."""
+    plugin = "from multiprocessing.resource_tracker import ensure_running\nensure_running()\n"
+    (tmp_path / "starts_it.py").write_text(plugin)
+    chosen = ("-p", "starts_it", "--collect-only", "-q", "tests/test_sentences.py")
+    code, output = run_pytest(*chosen, PYTHONPATH=str(tmp_path))
+    assert (code, "left behind" in output) == (0, False)
 
 
 @pytest.mark.exhaustive

@@ -48,6 +48,9 @@ GRACE = 1.0
 PARTS = {"set-up": "setup", "test": "call", "tear-down": "teardown"}  # as pytest calls them
 THREADS = "other threads"
 
+# These end when this process does: ours that clears away after it, and that of Python's `multiprocessing`.
+END_THEMSELVES = (guardian.__file__, "multiprocessing.resource_tracker")
+
 
 class Overrun(pytest.fail.Exception):  # type: ignore[misc, name-defined]
     """A part of a test has not ended in time. No `except Exception` is meant to see it.
@@ -195,7 +198,7 @@ class TimeLimits:
         """End what was left behind: it would keep this process, or whoever reads its output, waiting."""
         for process in psutil.Process().children(recursive=True):
             command = quietly_command(process)
-            if command and guardian.__file__ not in command:
+            if command and not any(known in " ".join(command) for known in END_THEMSELVES):
                 self._say(f"a process was left behind and is killed: {' '.join(command):.100}")
                 process.kill()
         threads = [each for each in threading.enumerate() if keeps_alive(each)]
