@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -92,6 +93,10 @@ def _guardian() -> int:
     )
     os.close(reader)
     guardian.returncode = 0  # it is never waited for; this spares a warning about that
+    # A process that has just begun a program has no command line for a moment, which `family` knows it by.
+    with suppress(psutil.NoSuchProcess):
+        while not psutil.Process(guardian.pid).cmdline():
+            time.sleep(0.001)
     return writer
 
 

@@ -19,7 +19,7 @@ import trustme
 from pika.exceptions import ConnectionClosedByBroker, ProbableAccessDeniedError
 
 from harness import broker as broker_module
-from harness import functions, management
+from harness import functions, guardian, management
 from harness.broker import (
     BrokerNotInstalled,
     ExternalBroker,
@@ -278,6 +278,14 @@ def test_killed_family_leaves_its_guardian(tmp_path: Path) -> None:
         assert place.exists()
         owner.kill()
     wait_until(lambda: not place.exists(), "the directory to be removed")
+
+
+def test_guardian_is_known_before_it_is_told_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever kills a family knows a guardian by its command line, which it has not got at once."""
+    answers = iter([[], [], ["python", "guardian.py"]])
+    monkeypatch.setattr(psutil.Process, "cmdline", lambda _: next(answers))
+    os.close(guardian._guardian.__wrapped__())  # another one than this process has
+    assert next(answers, None) is None
 
 
 def test_foreground_broker_ends_on_sigterm(rabbitmq: None) -> None:
