@@ -4,8 +4,6 @@ import ast
 from importlib.util import find_spec
 from pathlib import Path
 
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-
 
 def lines_of_code(package: str) -> int:
     """Count the lines that hold code in a package: no comments, no docstrings, no empty lines."""
@@ -20,9 +18,9 @@ def code_lines(source: str) -> set[int]:
     """Return the numbers of the lines that hold code."""
     docstrings: set[int] = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
-            first = node.body[0]
-            docstrings.update(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+        match node:
+            case ast.Expr(ast.Constant(str())):  # under an attribute, too
+                docstrings.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     return {
         number
         for number, line in enumerate(source.splitlines(), start=1)

@@ -429,5 +429,6 @@ def test_rounding() -> None:
 
 def test_lines_of_code() -> None:
     """Docstrings, comments and empty lines are no code."""
-    source = '"""Doc."""\n\n# why\nx = """\ntext\n"""\n\n\ndef f():\n    """Doc\n    more."""\n    return 1\n'
+    source = '"""Doc."""\n\n# why\nx = """\ntext\n"""\n"""What x is."""\n\n'
+    source += 'def f():\n    """Doc\n    more."""\n    return 1\n'
     assert len(code_lines(source)) == 5
