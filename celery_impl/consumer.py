@@ -18,6 +18,7 @@ from celery_impl.connection import Connection, failure_of, open_connection
 from celery_impl.requests import TaskMessage, check
 from rpc_core.connecting import ServerBackoff, open_any
 from rpc_core.programs import EXIT_REFUSED, ServerOptions, StopSignals, print_ready
+from rpc_core.workers import start_threads
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class RpcConsumer(Consumer):
 
     def __init__(self, *args: Any, options: ServerOptions, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        start_threads(self.pool.executor, options.concurrency)  # Celery's wait for jobs
         self._options = options
         self.signals = StopSignals(self._wake)
         self._backoff = ServerBackoff(log, options.urls)

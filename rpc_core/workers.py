@@ -7,6 +7,7 @@ more, `Workers` compute, and the main thread only reads.
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
@@ -53,6 +54,21 @@ class Workers(Generic[Job]):
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
             self._run(job)
+
+
+def start_threads(executor: ThreadPoolExecutor, concurrency: int) -> None:
+    """Have an executor start all its threads now; else `submit` raises later, where none can be started (C18).
+
+    Raises:
+        RuntimeError: the system has not so many threads.
+    """
+    all_there = threading.Barrier(concurrency)
+    try:
+        for _ in range(concurrency):
+            executor.submit(all_there.wait)  # until then each keeps a thread
+    except RuntimeError:
+        all_there.abort()
+        raise
 
 
 class KeepAlive:

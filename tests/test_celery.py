@@ -412,9 +412,11 @@ def test_ignored_result(serve: Serve, stock: Celery, client: RpcClient, channel:
     stock.send_task("fibonacci", (10,), reply_to=replies)
     _, _, body = next(channel.consume(replies, auto_ack=True, inactivity_timeout=20))
     assert json.loads(body)["result"] == 55  # one at a time: the first request has been done
-    assert server.output.count("<- request") == 2
-    assert server.output.count("-> reply") == 1
+    wait_until(lambda: server.output.count("<- request") == 2, "both to be logged")
+    wait_until(lambda: "-> reply" in server.output, "the reply to be logged")
     assert client.call(11) == 89
+    assert server.terminate() == 0
+    assert server.output.count("-> reply") == 2  # of the second request, and of this call
 
 
 # -- Celery's own programs -------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from rpc_core.limits import KEEP_ALIVE_INTERVAL, STEP_ASIDE
 from rpc_core.pending import PendingCall
 from rpc_core.reading import Reading, SignalSafeEvent
 from rpc_core.server import Request
-from rpc_core.workers import KeepAlive, Workers
+from rpc_core.workers import KeepAlive, Workers, start_threads
 from tests.clock import Clock
 from tests.waiting import idle, wait_until
 
@@ -330,6 +330,32 @@ def kept() -> Iterator[tuple[KeepAlive, list[int]]]:
     yield keep_alive, looks
     keep_alive.close()
     assert not keep_alive._thread.is_alive()
+
+
+def test_pool_starts_its_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C18: a pool with all its threads needs no other, so it takes jobs where none can be started."""
+    together = threading.Barrier(4)
+    with ThreadPoolExecutor(3) as pool:
+        start_threads(pool, 3)
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        jobs = [pool.submit(together.wait, 10) for _ in range(3)]
+        together.wait(10)
+        assert len({job.result(10) for job in jobs}) == 3  # each had a thread of its own
+
+
+def test_pool_that_gets_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own error says so at once, and the threads that it got do not wait for the others."""
+    start, refusing = threading.Thread.start, iter([False, True])
+    monkeypatch.setattr(
+        threading.Thread, "start", lambda thread: (refuse if next(refusing) else start)(thread)
+    )
+    with ThreadPoolExecutor(2) as pool, pytest.raises(RuntimeError, match="can't start"):
+        start_threads(pool, 2)
+
+
+def refuse(_: threading.Thread) -> None:
+    """Start no thread."""
+    raise RuntimeError("can't start new thread")
 
 
 def test_keep_alive(kept: tuple[KeepAlive, list[int]]) -> None:
