@@ -103,9 +103,13 @@ def kept(suite: str) -> str:
 
 def keeps(clause: Any, backend: str) -> bool:
     """Whether all of a clause's tests passed with an implementation."""
-    found = clause["outcomes"].get(backend)
-    return bool(found and found["passed"]) and not (
-        found["failed"] or found["expected"] or found["not_run"]
+    return is_kept(clause["outcomes"].get(backend))
+
+
+def is_kept(outcome: Any) -> bool:
+    """Whether all tests of a clause passed."""
+    return bool(outcome and outcome["passed"]) and not (
+        outcome["failed"] or outcome["expected"] or outcome["not_run"]
     )
 
 

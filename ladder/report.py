@@ -164,7 +164,7 @@ def plain(data: dict[str, Any], programs: Sequence[Program]) -> str:
 
 def cell(data: dict[str, Any], program: Program, clause: str) -> str:
     """Return what became of a clause: kept, or how many of its tests passed, and how many have hung."""
-    found = data.get(program.package, {}).get("clauses", {}).get(clause)
+    found = clauses_of(data, program).get(clause)
     if found is None:
         return "-"
     if found["outcome"] == "kept":
@@ -174,6 +174,12 @@ def cell(data: dict[str, Any], program: Program, clause: str) -> str:
     return f"{found['passed']} of {tests}{hang}"
 
 
+def clauses_of(data: dict[str, Any], program: Program) -> dict[str, Any]:
+    """Return what became of each clause; nothing if the program was not measured."""
+    found: dict[str, Any] = data.get(program.package, {}).get("clauses", {})
+    return found
+
+
 def count(found: dict[str, Any]) -> int:
     """Return how many tests a clause has, but for those that cannot run here."""
     return sum(found[kind] for kind in ("passed", "failed", "hangs", "not run"))
@@ -181,7 +187,7 @@ def count(found: dict[str, Any]) -> int:
 
 def total(data: dict[str, Any], program: Program) -> str:
     """Return how many of all tests passed, in percent."""
-    clauses = data.get(program.package, {}).get("clauses", {}).values()
+    clauses = clauses_of(data, program).values()
     if not clauses:
         return "-"
     return f"{100 * sum(each['passed'] for each in clauses) // sum(map(count, clauses))} %"
@@ -189,7 +195,7 @@ def total(data: dict[str, Any], program: Program) -> str:
 
 def kept(data: dict[str, Any], program: Program) -> set[str]:
     """Return the clauses that a program keeps."""
-    clauses = data.get(program.package, {}).get("clauses", {})
+    clauses = clauses_of(data, program)
     return {clause for clause, found in clauses.items() if found["outcome"] == "kept"}
 
 
@@ -267,7 +273,7 @@ def seen(data: dict[str, Any]) -> str:
     lines += ["", "Some have a sentence of their own:", ""]
     programs_of: dict[str, list[str]] = {}  # by clause and sentence
     for program in (*STEPS, *FIRST, *BARE):
-        clauses = data.get(program.package, {}).get("clauses", {})
+        clauses = clauses_of(data, program)
         own = {*OWN.get(program.package, ()), *CHOICES.get(program.package, ())}
         for clause in CLAUSES:
             if clause in own and clauses.get(clause, {}).get("outcome") == "not kept":

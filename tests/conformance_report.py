@@ -31,6 +31,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.front_page import is_kept
 from contract import errors
 from contract.clauses import CLAUSES
 from contract.implementations import IMPLEMENTATIONS
@@ -247,13 +248,6 @@ def summary(found: Known) -> str:
         first = found.tutorial.get(clause, "")
         lines.append(f"| {link(clause)} | {title} | {count(ran)} | {by} | {first} |")
     return "\n".join(lines) + "\n"
-
-
-def is_kept(outcome: Any) -> bool:
-    """Whether all tests of a clause passed."""
-    return bool(outcome and outcome["passed"]) and not (
-        outcome["failed"] or outcome["expected"] or outcome["not_run"]
-    )
 
 
 def unkept(ran: dict[str, Any]) -> Iterator[str]:

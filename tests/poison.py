@@ -17,14 +17,17 @@ def log_and_kill(n: int) -> int:
     return kill_process(log_call(n))
 
 
+def refuse_thread(thread: threading.Thread) -> None:
+    """Take the place of `threading.Thread.start` where the system has no more threads."""
+    raise RuntimeError("can't start new thread")
+
+
 def take_threads(n: int) -> int:
     """Let no thread be started in this process for `NO_THREADS` seconds, as at a limit on processes."""
     start, until = threading.Thread.start, time.monotonic() + NO_THREADS
 
     def start_later(thread: threading.Thread) -> None:
-        if time.monotonic() < until:
-            raise RuntimeError("can't start new thread")
-        start(thread)
+        (refuse_thread if time.monotonic() < until else start)(thread)
 
     if n == 0:
         threading.Thread.start = start_later  # type: ignore[method-assign, assignment]

@@ -8,6 +8,7 @@ import pytest
 from conftest import Connect, OpenBroker, Serve
 from contract import RpcConnectionLost, RpcError
 from harness.broker import PrivateBroker
+from tests.poison import refuse_thread
 from tests.settings import settings
 from tests.waiting import call_until_served, idle, wait_until
 
@@ -27,10 +28,7 @@ def test_nobody_can_ask(serve: Serve, connect: Connect, monkeypatch: pytest.Monk
     client = connect(fail_fast=True)
     assert call_until_served(client, 1) == 1
 
-    def refuse(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(threading.Thread, "start", refuse_thread)
     assert call_until_served(client, 2000) == 2000
 
 

@@ -21,6 +21,7 @@ from ladder.notes import CHOICES, OWN, SEEN
 from ladder.programs import BARE, END, FIRST, PROGRAMS, STEPS, Program
 from tests.running import run
 
+NONE = dict.fromkeys(("passed", "failed", "hangs", "not run", "skipped"), 0)
 PEERS = ("ladder.first.aio_pika", "ladder.first.faststream")  # in the optional group `peers`
 OURS = [program.package for program in PROGRAMS if program.package not in PEERS]
 MOST_LINES = 200  # of code, client and server together
@@ -220,10 +221,10 @@ def test_gain() -> None:
     """A step's line names the clauses that turn green, and those that no longer are."""
 
     def saved(**outcomes: str) -> dict[str, object]:
-        counts = {"failed": 1, "hangs": 0, "not run": 0}
+        counts = {**NONE, "failed": 1}
         return {
             "clauses": {
-                name: {"outcome": outcome, "passed": outcome == "kept", **counts}
+                name: {**counts, "outcome": outcome, "passed": outcome == "kept"}
                 for name, outcome in outcomes.items()
             }
         }
@@ -240,10 +241,9 @@ def test_gain() -> None:
 
 def test_cell() -> None:
     """A cell says how many of a clause's tests passed, and how many hung."""
-    none = dict.fromkeys(("passed", "failed", "hangs", "not run", "skipped"), 0)
 
     def shown(outcome: str, **counts: int) -> str:
-        clauses = {"C1": {"outcome": outcome, **none, **counts}}
+        clauses = {"C1": {"outcome": outcome, **NONE, **counts}}
         return report.cell({STEPS[0].package: {"clauses": clauses}}, STEPS[0], "C1")
 
     assert shown("kept", passed=3) == "kept"
@@ -254,8 +254,7 @@ def test_cell() -> None:
 
 def test_total() -> None:
     """Of all tests those that passed, in percent; those that cannot run here are left out."""
-    none = dict.fromkeys(("passed", "failed", "hangs", "not run", "skipped"), 0)
-    clauses = {"C1": {**none, "passed": 2, "failed": 1}, "C2": {**none, "hangs": 1, "skipped": 9}}
+    clauses = {"C1": {**NONE, "passed": 2, "failed": 1}, "C2": {**NONE, "hangs": 1, "skipped": 9}}
     assert report.total({STEPS[0].package: {"clauses": clauses}}, STEPS[0]) == "50 %"
     assert report.total({}, STEPS[0]) == "-"
 
@@ -279,12 +278,11 @@ def test_filled() -> None:
 
 def test_as_it_comes() -> None:
     """How kombu and Celery come is said from what was measured, and that it was not where it was not."""
-    none = dict.fromkeys(("hangs", "not run", "skipped"), 0)
 
     def saved(**passed: int) -> dict[str, object]:  # of five tests for each clause
         clauses = {
             name: {
-                **none,
+                **NONE,
                 "outcome": "kept" if of_five == 5 else "not kept",
                 "passed": of_five,
                 "failed": 5 - of_five,

@@ -27,6 +27,7 @@ from rpc_core.consumers import ConsumerQuestion, Consumers
 from rpc_core.limits import ASK_BEFORE_DEADLINE, FAIL_FAST_AFTER, SCAN_INTERVAL
 from rpc_core.pending import PendingCall, PendingCalls, resolve_future
 from tests.clock import Clock
+from tests.poison import refuse_thread
 from tests.waiting import idle, wait_until
 
 JSON_TYPE = "application/json"
@@ -741,12 +742,9 @@ def test_no_thread_for_a_callback(watched: Table, monkeypatch: pytest.MonkeyPatc
     ends: list[BaseException] = []
     first = watched.deadline_thread
 
-    def refuse(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     def call_again(_: "Future[int]") -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(threading.Thread, "start", refuse)
+            patched.setattr(threading.Thread, "start", refuse_thread)
             try:
                 watched.wait_for(watched.sent(0.1).future)
             except RuntimeError as error:

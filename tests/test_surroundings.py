@@ -37,6 +37,7 @@ from harness.proxy import Proxy
 from rpc_core.pending import PendingCall, PendingCalls
 from tests import poison
 from tests.load import LATE
+from tests.poison import refuse_thread
 from tests.systems import needs_fork, needs_limits, needs_signals
 from tests.waiting import call_until_served, wait_until
 
@@ -232,9 +233,7 @@ def test_constructor_that_gets_no_thread(
     started = iter(range(1000))
 
     def every_other(thread: threading.Thread) -> None:
-        if next(started) % 2:
-            raise RuntimeError("can't start new thread")
-        start(thread)
+        (refuse_thread if next(started) % 2 else start)(thread)
 
     before = SELF.num_fds(), threading.active_count()
     with monkeypatch.context() as patched:
@@ -278,11 +277,8 @@ def test_no_thread_to_connect_with(
     serve()
     assert client.call(10) == 55
 
-    def refuse(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     with monkeypatch.context() as patched:
-        patched.setattr(threading.Thread, "start", refuse)
+        patched.setattr(threading.Thread, "start", refuse_thread)
         open_broker.close_all_connections("test")
         wait_until(lambda: "next attempt in" in caplog.text, "the loss to be noticed")
         threading.Event().wait(0.6)  # one attempt at least

@@ -14,6 +14,7 @@ from rpc_core.reading import Reading, SignalSafeEvent
 from rpc_core.server import Request
 from rpc_core.workers import KeepAlive, Workers, start_threads
 from tests.clock import Clock
+from tests.poison import refuse_thread
 from tests.waiting import idle, wait_until
 
 # -- reading (C3) ----------------------------------------------------------------------------------------
@@ -337,7 +338,7 @@ def test_pool_starts_its_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     together = threading.Barrier(4)
     with ThreadPoolExecutor(3) as pool:
         start_threads(pool, 3)
-        monkeypatch.setattr(threading.Thread, "start", refuse)
+        monkeypatch.setattr(threading.Thread, "start", refuse_thread)
         jobs = [pool.submit(together.wait, 10) for _ in range(3)]
         together.wait(10)
         assert len({job.result(10) for job in jobs}) == 3  # each had a thread of its own
@@ -347,15 +348,12 @@ def test_pool_that_gets_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own error says so at once, and the threads that it got do not wait for the others."""
     start, refusing = threading.Thread.start, iter([False, True])
     monkeypatch.setattr(
-        threading.Thread, "start", lambda thread: (refuse if next(refusing) else start)(thread)
+        threading.Thread,
+        "start",
+        lambda thread: (refuse_thread if next(refusing) else start)(thread),
     )
     with ThreadPoolExecutor(2) as pool, pytest.raises(RuntimeError, match="can't start"):
         start_threads(pool, 2)
-
-
-def refuse(_: threading.Thread) -> None:
-    """Start no thread."""
-    raise RuntimeError("can't start new thread")
 
 
 def test_keep_alive(kept: tuple[KeepAlive, list[int]]) -> None:
