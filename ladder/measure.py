@@ -22,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.programs import PEERS
 from contract.implementations import check_implementation
 from harness.broker import find_program
 from harness.program import PROJECT_ROOT
@@ -104,7 +105,7 @@ def measure(
     }
     return {
         "date": date.today().isoformat(),
-        "versions": versions(),
+        "versions": versions(program),
         "sources": sources(program),
         "clauses": {
             clause: {"tests": names_of(program.package, found), **summary(found, outcomes)}
@@ -190,11 +191,12 @@ def sources(program: Program) -> str:
     return found.hexdigest()[:16]
 
 
-def versions() -> dict[str, str]:
+def versions(program: Program) -> dict[str, str]:
     """Return what the outcome may depend on."""
     command = [find_program("rabbitmqctl"), "version"]
     rabbitmq = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    libraries = {name: version(name) for name in ("pika", "kombu", "celery")}
+    peers = [library for name, library in PEERS.items() if f"benchmarks.{name}" in program.made_of]
+    libraries = {name: version(name) for name in ("pika", "kombu", "celery", *peers)}
     return {"python": platform.python_version(), "rabbitmq": rabbitmq, **libraries}
 
 

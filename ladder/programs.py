@@ -39,8 +39,12 @@ def _beside(module: str, title: str, made_of: str, *others: str) -> Program:
 FIRST = (
     _beside("pika", "pika's tutorial", "first_pika"),
     _beside("kombu", "kombu's example", "first_kombu"),
-    _beside("celery", "Celery's first steps", "first_celery"),
-    Program("ladder.first.celery_settings", "Celery, settings only"),
+    _beside("celery", "Celery's first steps", "first_celery", "ladder.threads"),
+    Program(
+        "ladder.first.celery_settings",
+        "Celery, settings only",
+        ("ladder.adapter", "ladder.threads"),
+    ),
     _beside("aio_pika", "aio-pika's RPC pattern", "first_aio_pika", "ladder.async_adapter"),
     _beside("faststream", "FastStream's request", "first_faststream", "ladder.async_adapter"),
 )

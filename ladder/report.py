@@ -291,7 +291,9 @@ def short(program: Program) -> str:
 def made_on(data: dict[str, Any]) -> str:
     """Return when, and with what, this was measured."""
     dates = sorted({found["date"] for found in data.values()})
-    versions = next(iter(data.values()))["versions"] if data else {}
+    versions = {
+        name: number for found in data.values() for name, number in found["versions"].items()
+    }
     words = ", ".join(f"{name} {number}" for name, number in versions.items())
     return (
         f"\nMeasured {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, with {words}.\n"

@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, group
+from celery.exceptions import TimeoutError as NoResult
 from kombu import Queue
 from pamqp.commands import Basic
 from pamqp.commands import Queue as Queue_
@@ -365,6 +368,39 @@ def test_stock_client(serve: Serve, stock: Celery) -> None:
     assert both.apply_async().get(timeout=20) == [55, 89]
     with pytest.raises(InvalidRequest, match="negative"):
         ask(stock, -1)
+
+
+def test_thread_for_each_call(serve: Serve, stock: Celery) -> None:
+    """docs/celery-as-it-comes.md: a new thread can get an ended one's reply queue, which has a dead consumer."""
+    serve()
+    backends: list[Any] = []  # one for each thread; kept, as its end would close the connection
+    answers: list[tuple[int, int | None]] = []
+
+    def call(timeout: float = 20) -> int | None:
+        backends.append(stock.backend)
+        try:
+            answer: int = stock.send_task("fibonacci", (10,)).get(timeout=timeout)
+            return answer
+        except NoResult:
+            return None
+
+    def note() -> None:
+        thread = threading.get_ident()
+        answers.append((thread, call(1) if thread in dict(answers) else call()))
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            assert [*pool.map(lambda _: call(), range(20))] == [55] * 20
+            while (
+                len(dict(answers)) == len(answers) < 20
+            ):  # until a thread is called like one before
+                thread = threading.Thread(target=note)
+                thread.start()
+                thread.join()
+        assert [answer for _, answer in answers] == [55] * (len(answers) - 1) + [None]
+    finally:
+        for backend in {id(each): each for each in backends}.values():
+            backend.result_consumer.stop()
 
 
 @pytest.mark.parametrize(

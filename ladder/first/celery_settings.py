@@ -1,4 +1,4 @@
-"""Celery with settings only: its first steps, and every setting that helps to keep the contract. No subclass.
+"""Celery with settings only: its first steps, and settings that help to keep the contract. No subclass.
 
 Celery's own errors are translated by name, so that what it does about a clause counts.
 """
@@ -16,21 +16,22 @@ from kombu.exceptions import OperationalError
 
 from contract import RemoteError, RpcConnectionLost, RpcTimeout, fib
 from ladder import adapter
+from ladder.threads import ThreadedClient
 from rpc_core.programs import READY_LINE, ServerOptions
 from rpc_core.request_queue import Arguments
 
 __path__ = adapter.PARTS
 
 
-def make_app(url: str, queue: str, queue_arguments: Arguments, heartbeat: int) -> Celery:
+def make_app(urls: list[str], queue: str, queue_arguments: Arguments, heartbeat: int) -> Celery:
     """Return the application, with its settings."""
-    app = Celery("ladder", broker=url, backend="rpc://")
+    app = Celery("ladder", broker=";".join(urls), backend="rpc://")  # C12, C18: one, then the next
     app.conf.update(
         task_queues=[Queue(queue, durable=True, queue_arguments=queue_arguments)],
         task_default_queue=queue,
         task_acks_late=True,  # C14: after the function; by default before it
         task_reject_on_worker_lost=True,  # C11: a process of the pool that is killed loses no request
-        worker_prefetch_multiplier=1,  # C15: by default 4 for each process of the pool
+        task_publish_retry=False,  # C12: what may have been sent is not sent again
         broker_heartbeat=heartbeat,  # C16
         broker_connection_max_retries=None,  # C18: by default 100 attempts
         broker_connection_retry_on_startup=True,
@@ -48,15 +49,16 @@ def make_task(app: Celery, function: Callable[[int], int]) -> Any:
     return task
 
 
-class Client(adapter.BlockingClient):
+class Client(ThreadedClient):
     """`apply_async` with an expiration, and `get` with a timeout."""
 
     connects_again = True
 
     def open(self) -> None:
         """Make the application; it connects at the first call."""
-        self._app = make_app(self.urls[0], self.queue, self.queue_arguments, self.heartbeat)
+        self._app = make_app(self.urls, self.queue, self.queue_arguments, self.heartbeat)
         self._task = make_task(self._app, fib)
+        super().open()
 
     def call(self, n: int, *, timeout: float | None = None) -> int:
         """Return fib(n), or raise what Celery raises, under the contract's names."""
@@ -73,6 +75,7 @@ class Client(adapter.BlockingClient):
 
     def close(self) -> None:
         """Close the application's connections."""
+        super().close()
         self._app.close()
 
 
@@ -84,7 +87,9 @@ def print_ready(**_: Any) -> None:
 
 def serve(options: ServerOptions) -> None:
     """Be a Celery worker."""
-    app = make_app(options.urls[0], options.queue, options.queue_arguments, options.heartbeat)
+    app = make_app(options.urls, options.queue, options.queue_arguments, options.heartbeat)
+    # C15: for each process of the pool; by default 4
+    app.conf.worker_prefetch_multiplier = max(1, options.prefetch // options.concurrency)
     make_task(app, options.function)
     concurrency = f"--concurrency={options.concurrency}"
     name = f"--hostname={os.getpid()}@%h"  # two workers of one name do not start
