@@ -20,11 +20,10 @@ QUESTION = Question.QUEUE_TYPE
 BESIDE = ("baseline",)
 PASSES = 0.5
 QUICK = {"nodes": {1}}
-
-
-def left_out(program: str, queue_type: str, nodes: int, window: int) -> bool:
-    """A classic queue is on one node anyway, and a cluster is always our own."""
-    return nodes > 1 and (queue_type == "classic" or "AMQP_URL" in os.environ)
+QUEUES = [("classic", 1), ("quorum", 1), ("quorum", 3)]
+"""The type of the request queue, and on how many nodes: a classic queue is on one anyway."""
+if "AMQP_URL" in os.environ:
+    QUEUES.pop()  # a cluster is always our own
 
 
 def setting(program: str, queue_type: str, nodes: int, window: int) -> Setting:
@@ -52,8 +51,7 @@ def slots(rig: Rig, cases: Cases, effort: Effort, stack: ExitStack) -> Slots:
 
 
 @pytest.mark.parametrize("window", [1, 100])
-@pytest.mark.parametrize("nodes", [1, 3])
-@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
+@pytest.mark.parametrize(("queue_type", "nodes"), QUEUES)
 def test_queue_type(
     program: str, queue_type: str, nodes: int, window: int, publish: Publish
 ) -> None:

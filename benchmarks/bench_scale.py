@@ -7,12 +7,11 @@ It sleeps, since two cores could not compute sixteen times as much as one server
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from functools import partial
 from threading import Barrier
-from typing import Any
 
 import pytest
 
@@ -27,33 +26,10 @@ QUESTION = Question.SCALE
 BESIDE = ("baseline",)
 PASSES = 0.2  # most of the time goes into starting servers
 QUICK = {"servers": {1, 2}}
-SEVERAL_CLIENTS = {4: 2, 16: 8}
-"""Where more than one client process is measured too: servers, clients."""
+TOGETHER = [(1, 1), (2, 1), (4, 1), (4, 2), (8, 1), (16, 1), (16, 8)]
+"""Servers and their clients: mostly one, which has little to do while the servers sleep."""
 
 Asked = tuple[float, float, list[int]]
-RunClients = Callable[..., list[Asked]]
-
-
-def left_out(program: str, clients: int, servers: int) -> bool:
-    """Leave most numbers of clients out: they have little to do while the servers sleep."""
-    return clients not in {1, SEVERAL_CLIENTS.get(servers)}
-
-
-@contextmanager
-def client_processes() -> Iterator[RunClients]:
-    """Yield what runs `ask` in several processes: spawned, since a fork would share this process's connections."""
-    context = multiprocessing.get_context("spawn")
-    with (
-        context.Manager() as manager,
-        ProcessPoolExecutor(max(SEVERAL_CLIENTS.values()), context) as pool,
-    ):
-
-        def run(clients: int, *arguments: Any) -> list[Asked]:
-            ready = manager.Barrier(clients)
-            futures = [pool.submit(ask, ready, *arguments) for _ in range(clients)]
-            return [future.result() for future in futures]
-
-        yield run
 
 
 def ask(ready: Barrier, program: str, url: str, queue: str, calls: int, window: int) -> Asked:
@@ -66,21 +42,6 @@ def ask(ready: Barrier, program: str, url: str, queue: str, calls: int, window: 
         ended = time.perf_counter()
     check([answer % PID_UNIT for answer in answers], range(calls))
     return began, ended, answers
-
-
-def take(
-    service: Service, run_clients: RunClients, clients: int, servers: int, calls: int
-) -> Sample:
-    """Time calls, two in flight for each server, and count who answered them."""
-    service.resize(servers)
-    window = max(2, 2 * servers // clients)
-    each = servers * calls // clients
-    asked = run_clients(clients, service.setting.program, service.url, service.queue, each, window)
-    began, ended, answers = zip(*asked, strict=True)
-    served = Counter(answer // PID_UNIT for some in answers for answer in some)
-    total = clients * each
-    share = least_share(served, service.pids)
-    return Sample([(max(ended) - min(began)) / total], total, share=share)
 
 
 def least_share(served: Counter[int], servers: Sequence[Collection[int]]) -> float:
@@ -99,22 +60,38 @@ def least_share(served: Counter[int], servers: Sequence[Collection[int]]) -> flo
 
 def slots(rig: Rig, cases: Cases, effort: Effort, stack: ExitStack) -> Slots:
     """Return what takes one slot of each, while servers are added, and again while they are taken away."""
-    calls = max(4, round(100 * effort.seconds))  # a second for 50 of them, on one server
-    run = stack.enter_context(client_processes())
-    services = {
-        name: Service(Setting(name, function="benchmarks.functions:work_20ms"), rig.url)
-        for name in dict.fromkeys(params["program"] for params in cases.values())
-    }
-    for service in services.values():
-        stack.callback(service.close)
+    spawn = multiprocessing.get_context("spawn")  # a fork would share this process's connections
+    manager = stack.enter_context(spawn.Manager())
+    most = max(clients for _, clients in TOGETHER)
+    pool = stack.enter_context(ProcessPoolExecutor(most, spawn))
+    services: dict[str, Service] = {}
+    for program in {params["program"] for params in cases.values()}:
+        service = Service(Setting(program, function="benchmarks.functions:work_20ms"), rig.url)
+        services[program] = stack.enter_context(closing(service))
+
+    def take(program: str, servers: int, clients: int) -> Sample:
+        """Time calls, two in flight for each server, and count who answered them."""
+        service = services[program]
+        service.resize(servers)
+        window = max(2, 2 * servers // clients)
+        calls = max(4, round(100 * effort.seconds))  # a second for 50 of them, on one server
+        each = servers * calls // clients
+        where = program, rig.url, service.queue
+        ready = manager.Barrier(clients)
+        futures = [pool.submit(ask, ready, *where, each, window) for _ in range(clients)]
+        began, ended, answers = zip(*(future.result() for future in futures), strict=True)
+        served = Counter(answer // PID_UNIT for some in answers for answer in some)
+        total = clients * each
+        share = least_share(served, service.pids)
+        return Sample([(max(ended) - min(began)) / total], total, share=share)
+
     return {
-        id_: partial(take, services[p["program"]], run, p["clients"], p["servers"], calls)
-        for id_, p in sorted(cases.items(), key=lambda case: case[1]["servers"])
+        id_: partial(take, **params)
+        for id_, params in sorted(cases.items(), key=lambda case: case[1]["servers"])
     }
 
 
-@pytest.mark.parametrize("clients", [1, 2, 8])
-@pytest.mark.parametrize("servers", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize(("servers", "clients"), TOGETHER)
 def test_scale(program: str, servers: int, clients: int, publish: Publish) -> None:
     """The time per call, which is one over the calls per second; and each server's share of the calls."""
     publish()
