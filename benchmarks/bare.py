@@ -23,17 +23,14 @@ class BareClient(ABC):
     def call_many(self, numbers: Iterator[int], window: int) -> list[int]:
         """Return fib of each number, with up to `window` in flight."""
         ids: list[str] = []
-        more = True
-        while True:
-            while more and len(ids) - len(self._answers) < window:
-                n = next(numbers, None)
-                more = n is not None
-                if n is not None:
-                    ids.append(next(self._ids))
-                    self._publish(n, ids[-1])
-            if len(self._answers) == len(ids):
-                return [self._answers.pop(id_) for id_ in ids]
+        for n in numbers:
+            while len(ids) - len(self._answers) >= window:
+                self._run_once()
+            ids.append(next(self._ids))
+            self._publish(n, ids[-1])
+        while len(self._answers) < len(ids):
             self._run_once()
+        return [self._answers.pop(id_) for id_ in ids]
 
     @abstractmethod
     def _publish(self, n: int, correlation_id: str) -> None: ...
