@@ -42,11 +42,6 @@ def briefly(ratio: Ratio) -> str:
     return factor(ratio.quartiles[1]) if ratio.differs else "no clear difference"
 
 
-def megabytes(size: float) -> str:
-    """Write an amount of memory: `36 MB`."""
-    return f"{size / 1e6:.0f} MB"
-
-
 def percent(share: float) -> str:
     """Write a share: `24 %`."""
     return f"{share * 100:.0f} %"

@@ -3,17 +3,9 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from benchmarks.formatting import (
-    MISSING,
-    briefly,
-    megabytes,
-    milliseconds,
-    percent,
-    plural,
-    rate,
-    times,
-)
+from benchmarks.formatting import MISSING, briefly, milliseconds, percent, plural, rate, times
 from benchmarks.measure import Ratio, quartiles
 from benchmarks.programs import BARE, BASELINE, FIRST, TITLES, title
 from benchmarks.results import Entry, Question, Run
@@ -95,6 +87,11 @@ def cpu(entry: Entry | None, who: str) -> str:
     """Return the processor time per call, if that was measured."""
     used = entry.cpu(who) if entry else None
     return MISSING if used is None else f"{used * 1e6:,.0f} µs"
+
+
+def memory(entry: Entry | None, who: str) -> str:
+    """Return the resident memory."""
+    return cell(entry, lambda e: f"{e.info['memory'][who] / 1e6:.0f} MB")
 
 
 def compared(
@@ -190,16 +187,11 @@ def call(run: Run, program: str) -> Row:
 )
 def in_flight(run: Run, program: str) -> Row:
     """Throughput against the window, and what a larger prefetch is worth."""
-
-    def at(window: int, prefetch: int) -> str:
-        return calls(run.entry(Question.IN_FLIGHT, program, window=window, prefetch=prefetch))
-
+    find = partial(run.entry, Question.IN_FLIGHT, program)
+    windows = run.values(Question.IN_FLIGHT, "window", prefetch=20)
     return {
-        **{
-            f"{window:,}": at(window, 20)
-            for window in run.values(Question.IN_FLIGHT, "window", prefetch=20)
-        },
-        "100, prefetch 1": at(100, 1),
+        **{f"{window:,}": calls(find(window=window, prefetch=20)) for window in windows},
+        "100, prefetch 1": calls(find(window=100, prefetch=1)),
         **beside_layer(program, run.hundred, Entry.rate_over),
     }
 
@@ -327,14 +319,12 @@ def callback_queue(run: Run, program: str) -> Row:
 )
 def queue_type(run: Run, program: str) -> Row:
     """Classic against quorum."""
-
-    def at(queue_type: str, nodes: int, window: int) -> Entry | None:
-        return run.entry(
-            Question.QUEUE_TYPE, program, queue_type=queue_type, nodes=nodes, window=window
-        )
-
-    one, one_quorum = at("classic", 1, 1), at("quorum", 1, 1)
-    many, many_quorum = at("classic", 1, 100), at("quorum", 1, 100)
+    find = partial(run.entry, Question.QUEUE_TYPE, program)
+    one = find(queue_type="classic", window=1)
+    one_quorum = find(queue_type="quorum", nodes=1, window=1)
+    many = find(queue_type="classic", window=100)
+    many_quorum = find(queue_type="quorum", nodes=1, window=100)
+    many_on_three = find(queue_type="quorum", nodes=3, window=100)
     return {
         "one call, classic": time(one),
         "quorum": time(one_quorum),
@@ -344,7 +334,7 @@ def queue_type(run: Run, program: str) -> Row:
         "x classic's rate": compared(many_quorum, many, Entry.rate_over),
         "CPU broker, classic": cpu(many, "broker"),
         "CPU broker, quorum": cpu(many_quorum, "broker"),
-        "CPU broker, quorum on 3 nodes": cpu(at("quorum", 3, 100), "broker"),
+        "CPU broker, quorum on 3 nodes": cpu(many_on_three, "broker"),
     }
 
 
@@ -380,8 +370,8 @@ def set_up(run: Run, program: str) -> Row:
         "server ready": time(start),
         "client import": time(run.entry(Question.SET_UP, program, step="import")),
         "first answer": time(run.entry(Question.SET_UP, program, step="first answer")),
-        "server memory": cell(start, lambda e: megabytes(e.info["memory"]["server"])),
-        "client memory": cell(start, lambda e: megabytes(e.info["memory"]["client"])),
+        "server memory": memory(start, "server"),
+        "client memory": memory(start, "client"),
     }
 
 
