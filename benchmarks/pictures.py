@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -25,33 +26,15 @@ COLOURS = {
 OTHERS = ("#7c3aed", "#a16207", "#be185d")
 WIDTH = 5.2  # inches, so that text has its size on a telephone
 
-INK, GRID = "#010203", "#040506"
+STYLE = mpl.rc_params_from_file(
+    Path(__file__).with_name("pictures.mplstyle"), use_default_template=False
+)
+INK, GRID = STYLE["text.color"], STYLE["grid.color"]
 """Placeholders: what is drawn with these follows the reader's light or dark mode."""
 MODES = (
     "svg { --ink: #1f2937; --grid: #e5e7eb } "
     "@media (prefers-color-scheme: dark) { svg { --ink: #e5e7eb; --grid: #374151 } }"
 )
-
-STYLE: Any = {
-    "svg.fonttype": "none",  # text stays text: it can be searched, and read aloud
-    "font.family": "sans-serif",
-    "font.size": 9.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "grid.color": GRID,
-    "legend.frameon": False,
-    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor"), INK),
-    **dict.fromkeys(("axes.titlecolor", "xtick.color", "ytick.color"), INK),
-    "lines.linewidth": 1.8,
-    "lines.markersize": 3.5,
-}
 
 
 def pictures(run: Run) -> dict[str, str]:
@@ -114,10 +97,9 @@ def latency(run: Run) -> Figure | None:
         showextrema=False, points=60,
     )  # fmt: skip
     bodies: Any = ridges["bodies"]
-    for body, entry in zip(bodies, entries, strict=True):
-        body.set(facecolor=look(entry.program)["color"], alpha=0.75)
     right = max(float(each.max()) for each in logs) + 0.3  # room for the figures
-    for place, entry in enumerate(entries):
+    for place, (entry, body) in enumerate(zip(entries, bodies, strict=True)):
+        body.set(facecolor=look(entry.program)["color"], alpha=0.75)
         median = np.log10(entry.time)
         axes.plot([median] * 2, [place, place + 0.3], color=INK, lw=1.4)
         axes.text(right, place + 0.1, milliseconds(entry.time), ha="right", fontweight="bold")
