@@ -77,7 +77,7 @@ def files(runs: list[Run]) -> dict[Path, str]:
     drawn = draw(run)
     readme = front_page.filled((PROJECT_ROOT / README).read_text(), run)
     numbers = (PROJECT_ROOT / NUMBERS_PAGE).read_text()
-    one_call = f"{markdown_table(budget(run))}\n\n{run.caption}"
+    one_call = f"{markdown_table(budget(run))}\n\n{run.caption()}"
     return {
         **{Path("docs/pictures", name): text for name, text in drawn.items()},
         PAGE: page(runs, drawn),
@@ -117,7 +117,7 @@ def readme_section(run: Run) -> str:
     """Return the short answer as Markdown."""
     short = headline(run)
     return (
-        f"{markdown_table(short)}\n\n{short.about} {run.brief_caption} "
+        f"{markdown_table(short)}\n\n{short.about} {run.caption(brief=True)} "
         "[All results](docs/results.md) have the ranges, and a table or picture for each question; also as "
         "[one page](docs/report.html) that needs no network."
     )
@@ -131,7 +131,7 @@ WITHIN = (
 
 def results_page(runs: list[Run], drawn: dict[str, str]) -> str:
     """Return all results as a page of Markdown."""
-    parts = ["# Results", f"{runs[0].caption} {WITHIN}"]
+    parts = ["# Results", f"{runs[0].caption()} {WITHIN}"]
     for answer in answers(runs):
         parts += [f"## {answer.question}", answer.about]
         if (name := PICTURES.get(answer.question)) in drawn:
@@ -195,7 +195,7 @@ def summarise(path: Path) -> None:
         problem = f"The page has no pictures: {without_pictures(error)}"
         out.print(problem, style="dim", soft_wrap=True)
     page_path.write_text(page([run], drawn))
-    out.print(run.caption, style="dim", soft_wrap=True)
+    out.print(run.caption(), style="dim", soft_wrap=True)
     seconds = run.data["seconds"]
     out.print(f"{seconds} s of measuring; data: {path}; page: {page_path}", soft_wrap=True)
 
@@ -206,7 +206,7 @@ def summarise(path: Path) -> None:
 def page(runs: list[Run], drawn: dict[str, str]) -> str:
     """Return the whole report as one page that needs no network."""
     template = Template(Path(__file__).with_name("page.html").read_text())
-    caption = f"{escape(runs[0].caption)} {WITHIN.partition(' [')[0]}"
+    caption = f"{escape(runs[0].caption())} {WITHIN.partition(' [')[0]}"
     sections = [section(each, drawn.get(PICTURES.get(each.question, ""))) for each in answers(runs)]
     return template.substitute(caption=caption, sections="\n".join(sections))
 

@@ -129,40 +129,32 @@ class Run:
         """The day of the run, UTC."""
         return datetime.fromisoformat(self.data["datetime"]).strftime("%d %B %Y").lstrip("0")
 
-    @property
-    def caption(self) -> str:
-        """What was measured, on what, when: for under every table and picture."""
+    def caption(self, *, brief: bool = False) -> str:
+        """What was measured, on what, when: for under every table and picture.
+
+        In brief, for the README: what a reader compares with a machine of their own.
+        """
         machine, commit = self.machine, self.data["commit_info"]
-        revision = f"commit {commit['id'][:8]}" + " with changes" * commit["dirty"]
-        disturbed = ", so other programs ran beside it" if self._disturbed else ""
-        return self._caption(
-            f"{machine['cpus']} cores of {machine['cpu']}",
-            f"RabbitMQ {machine['rabbitmq']}, Erlang {machine['erlang']}",
-            "one broker node, classic queues and prefetch 1 unless it says otherwise",
-            f"load average before the run {machine['load_before']}{disturbed}",
-            *([revision] if commit["time"] else []),  # None where there is no repository
-        )
-
-    @property
-    def brief_caption(self) -> str:
-        """The same for the README: what a reader compares with a machine of their own."""
-        disturbed = ["other programs ran beside it"] if self._disturbed else []
-        machine = self.machine
-        return self._caption(
-            f"{machine['cpus']} cores", f"RabbitMQ {machine['rabbitmq']}", *disturbed
-        )
-
-    def _caption(self, cores: str, broker: str, *others: str) -> str:
-        effort = "" if self.data["effort"] == "full" else "Quick and rough. "
+        disturbed = refusal(machine["load_before"]) is not None
+        cores, broker = f"{machine['cpus']} cores", f"RabbitMQ {machine['rabbitmq']}"
+        if brief:
+            others = ["other programs ran beside it"] if disturbed else []
+        else:
+            cores += f" of {machine['cpu']}"
+            broker += f", Erlang {machine['erlang']}"
+            others = [
+                "one broker node, classic queues and prefetch 1 unless it says otherwise",
+                f"load average before the run {machine['load_before']}"
+                + ", so other programs ran beside it" * disturbed,
+            ]
+            if commit["time"]:  # None where there is no repository
+                others.append(f"commit {commit['id'][:8]}" + " with changes" * commit["dirty"])
+        python = f"Python {machine['python']}"
         shown = ("pika", "kombu", "celery", "aio-pika", "faststream")
-        found = self.machine["libraries"]
-        libraries = ", ".join(f"{name} {found[name]}" for name in shown if name in found)
-        python = f"Python {self.machine['python']}"
+        versions = machine["libraries"]
+        libraries = ", ".join(f"{name} {versions[name]}" for name in shown if name in versions)
+        effort = "" if self.data["effort"] == "full" else "Quick and rough. "
         return effort + "; ".join([cores, broker, python, libraries, *others, self.date]) + "."
-
-    @property
-    def _disturbed(self) -> bool:
-        return refusal(self.machine["load_before"]) is not None
 
 
 def refusal(load: float) -> str | None:

@@ -324,9 +324,9 @@ def test_versions_side_by_side() -> None:
 def test_caption_names_a_commit_if_there_is_one() -> None:
     """What is no clone of a repository has no commit: pytest-benchmark then calls it unversioned."""
     run = saved_run()
-    assert "; commit 01234567; " in Run(run).caption
+    assert "; commit 01234567; " in Run(run).caption()
     run["commit_info"] = {"id": "unversioned", "time": None, "dirty": False}
-    assert "commit" not in Run(run).caption
+    assert "commit" not in Run(run).caption()
 
 
 @pytest.fixture
