@@ -116,15 +116,11 @@ class Rig:
         return self._services[setting].result()
 
     def measure(
-        self,
-        settings: Mapping[str, Setting],
-        take: Take,
-        passes: int,
-        progress: Callable[[str], None] = lambda text: None,
+        self, settings: Mapping[str, Setting], take: Take, passes: int
     ) -> dict[str, Measured | Invalid]:
         """Give each setting one server and one client, and take slots of all in turn."""
         with ExitStack() as stack:
-            return interleave(self.slots(settings, take, stack), passes, progress)
+            return interleave(self.slots(settings, take, stack), passes)
 
     def slots(
         self, settings: Mapping[str, Setting], take: Take, stack: ExitStack
