@@ -5,6 +5,7 @@
 """
 
 import argparse
+import functools
 import json
 import os
 import random
@@ -359,7 +360,11 @@ class PrivateBroker:
     def _environment(self) -> dict[str, str]:
         here = self.directory
         plugins = here / "plugins"
-        return ({"RABBITMQ_PLUGINS_DIR": str(plugins)} if plugins.exists() else {}) | {
+        faster = {
+            "RABBITMQ_PLUGINS_DIR": str(plugins),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{ERLANG_FLAGS} -pa {_modules(self._server)}",
+        }
+        environment = {
             "HOME": str(here),
             "LANG": "C.UTF-8",
             "ERL_EPMD_PORT": str(self._distribution.port),
@@ -383,6 +388,7 @@ class PrivateBroker:
             # The script then becomes the Erlang VM, instead of staying as a shell around it.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
+        return environment | (faster if plugins.exists() else {})
 
 
 class ExternalBroker:
@@ -457,6 +463,25 @@ def find_program(name: str) -> str:
     if found := shutil.which(name, path=os.pathsep.join(path)):
         return found
     raise BrokerNotInstalled(name)
+
+
+@functools.cache
+def _modules(server: str) -> Path:
+    """Return a directory with links to all Erlang modules that a node of this server may load.
+
+    Erlang looks for each module in one directory after the other, a hundred of them: of 9,000
+    looks 8,000 found nothing, and took a third of a start's processor time.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="rabbit-modules-"))
+    guardian.watch_directory(directory)
+    places = [Path(server).resolve().parent.parent / "plugins"]
+    with suppress(BrokerNotInstalled):
+        places.append(Path(find_program("erl")).resolve().parent.parent / "lib")
+    for place in places:
+        for module in place.glob("*/ebin/*.beam"):
+            with suppress(FileExistsError):
+                (directory / module.name).symlink_to(module)
+    return directory
 
 
 def main() -> int:
