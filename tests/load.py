@@ -17,7 +17,7 @@ FAULTS = ("wrong", "late", "hung")  # and whatever begins with "unexpected"
 
 
 class Load:
-    """Threads that call one after another until the end of the `with` block.
+    """Threads that call one after another until the end of the `with` block, `pause` seconds apart.
 
     `outcomes` counts how the calls ended: answered, the name of an `RpcError`, or a fault: a wrong
     answer, an end later than the deadline allows, none at all, another exception.
@@ -28,6 +28,7 @@ class Load:
     ) -> None:
         """Prepare `callers` threads for each client; `timeout` is each call's, in seconds."""
         self.outcomes: Counter[str] = Counter()
+        self.pause = 0.0
         self._timeout = timeout
         self._counting = threading.Lock()
         self._ending = threading.Event()
@@ -72,7 +73,7 @@ class Load:
         return f"calls: {made}, " + ", ".join(f"{kind}: {n}" for kind, n in kinds.items())
 
     def _call(self, client: RpcClient, rng: random.Random) -> None:
-        while not self._ending.is_set():
+        while not self._ending.wait(self.pause):
             n = rng.choice(range(len(ANSWERS)))
             begun = time.monotonic()
             try:

@@ -37,8 +37,10 @@ def test_node_killed(serve: Serve, connect: Connect, cluster: Cluster, queue: st
             wait_until(lambda: clients[0].stats.reconnects == 1, "the client to change nodes", 60)
             load.wait_for_answers(100, 60)
             servers[0].wait_for_output("next attempt in(.|\n)*Awaiting", 60)
+            load.pause = 0.02  # else the callers take the processor that the node needs to start
         finally:
             victim.start()
+        load.pause = 0.0
         load.wait_for_answers(100, 60)
     load.assert_no_fault(RpcConnectionLost, RpcTimeout, *RpcTimeout.__subclasses__())
     assert all(server.running for server in servers)
