@@ -15,7 +15,7 @@ import pytest
 from conftest import Connect, OpenBroker, Serve
 from contract import RpcAccessRefused, RpcClient, RpcTimeout, Stats
 from contract.implementations import client_class
-from harness.broker import PrivateBroker
+from harness.broker import PrivateBroker, binary
 from harness.functions import logged_calls
 from harness.proxy import Proxy
 from tests.waiting import take_request, wait_until, wait_until_no_more
@@ -202,9 +202,9 @@ def test_delivery_limit(
     RabbitMQ 4 has a limit of 20; here, and for RabbitMQ 3, a policy says it.
     """
     limit = 3
-    private_broker.ctl(
-        "set_policy", queue, f"^{queue}$", f'{{"delivery-limit":{limit}}}', "--apply-to", "queues"
-    )
+    name, pattern, key, queues = map(binary, (queue, f"^{queue}$", "delivery-limit", "queues"))
+    policy = f"<<$/>>, {name}, {pattern}, [{{{key}, {limit}}}], 0, {queues}, <<>>"
+    private_broker.evaluate(f"ok = rabbit_policy:set({policy})")
     client = connect(queue_type="quorum")
     log = tmp_path / "calls"
     poison = client.submit(666, timeout=100)
