@@ -23,7 +23,7 @@ from contract import (
     fib,
 )
 from contract.implementations import client_class
-from harness.broker import PrivateBroker
+from harness.broker import ExternalBroker, PrivateBroker
 from harness.frames import FrameFilter
 from harness.functions import logged_calls
 from harness.program import PROJECT_ROOT
@@ -44,8 +44,11 @@ def proxy(url: str) -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="module")
-def node() -> Iterator[PrivateBroker]:
-    """A broker that the tests of this file may kill; each leaves it running."""
+def node(broker: PrivateBroker | ExternalBroker) -> Iterator[PrivateBroker]:
+    """A broker that the tests of this file may kill: the run's, if it is ours. Each leaves it running."""
+    if isinstance(broker, PrivateBroker):
+        yield broker
+        return
     with PrivateBroker() as private:
         yield private
 
