@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery
 from celery.exceptions import TimeoutError as NoResult
 from celery.signals import worker_ready
-from kombu import Queue
+from kombu import Queue, pools
 from kombu.exceptions import OperationalError
 
 from contract import RemoteError, RpcConnectionLost, RpcTimeout, fib
@@ -77,6 +77,7 @@ class Client(ThreadedClient):
         """Close the application's connections."""
         super().close()
         self._app.close()
+        pools.reset()  # the process's own; else the next client gets connections that a test has cut
 
 
 @worker_ready.connect
