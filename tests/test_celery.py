@@ -391,16 +391,32 @@ def test_thread_for_each_call(serve: Serve, stock: Celery) -> None:
     try:
         with ThreadPoolExecutor(2) as pool:
             assert [*pool.map(lambda _: call(), range(20))] == [55] * 20
-            while (
-                len(dict(answers)) == len(answers) < 20
-            ):  # until a thread is called like one before
+            # until a thread has the identity of one before
+            while len(dict(answers)) == len(answers) < 20:
                 thread = threading.Thread(target=note)
                 thread.start()
                 thread.join()
         assert [answer for _, answer in answers] == [55] * (len(answers) - 1) + [None]
     finally:
-        for backend in {id(each): each for each in backends}.values():
+        for backend in set(backends):
             backend.result_consumer.stop()
+
+
+def test_threads_that_stop_their_consumers(serve: Serve, stock: Celery) -> None:
+    """docs/celery-as-it-comes.md: a thread that ends so leaves nothing that takes another's replies."""
+    serve()
+    answers: list[int] = []
+
+    def call() -> None:
+        answers.append(ask(stock, 10))
+        backend: Any = stock.backend
+        backend.result_consumer.stop()
+
+    for _ in range(10):
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join()
+    assert answers == [55] * 10
 
 
 @pytest.mark.parametrize(

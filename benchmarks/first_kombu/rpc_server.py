@@ -10,7 +10,7 @@ from rpc_core.programs import READY_LINE, ServerOptions, parse_server_options
 
 
 class Server(ConsumerProducerMixin):
-    """Computes in the consumer's callback, one request at a time; replies on a connection of its own."""
+    """Computes in the consumer's callback, one request at a time; replies on a second connection."""
 
     def __init__(self, options: ServerOptions) -> None:
         self.connection = Connection(options.urls[0])
@@ -29,7 +29,7 @@ class Server(ConsumerProducerMixin):
         ]
 
     def on_consume_ready(self, *_: Any, **_options: Any) -> None:
-        """Tell whoever started the program."""
+        """Tell whoever started the program; at each connection."""
         print(READY_LINE, flush=True)
 
     def _on_request(self, message: Any) -> None:
@@ -45,7 +45,7 @@ class Server(ConsumerProducerMixin):
 
 
 def serve(options: ServerOptions) -> None:
-    """Answer until somebody ends the process, whatever the concurrency."""
+    """Answer, one request at a time whatever the concurrency, until somebody ends the process."""
     Server(options).run()
 
 

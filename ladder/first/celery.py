@@ -1,5 +1,7 @@
 """Celery's first steps: benchmarks/first_celery. It keeps Celery's own heartbeat of 120 seconds."""
 
+from typing import Any
+
 from benchmarks.first_celery.rpc_client import FibonacciRpcClient
 from benchmarks.first_celery.rpc_server import serve
 from ladder import adapter
@@ -9,22 +11,12 @@ __all__ = ["Client", "serve"]
 __path__ = adapter.PARTS
 
 
-class Client(ThreadedClient):
+class Client(ThreadedClient, adapter.Adapted):
     """Its client, behind the suite's signature."""
 
     connects_again = True
+    program = FibonacciRpcClient
 
-    def open(self) -> None:
-        """Build it."""
-        self._client = FibonacciRpcClient(self.urls[0], queue=self.queue)
-        self._app = self._client._app
-        super().open()
-
-    def call(self, n: int, *, timeout: float | None = None) -> int:
-        """Have it call."""
-        return self._client.call(n)
-
-    def close(self) -> None:
-        """Close it."""
-        super().close()
-        self._client.close()
+    @property
+    def _app(self) -> Any:
+        return self._client._app

@@ -31,7 +31,8 @@ def make_app(urls: list[str], queue: str, queue_arguments: Arguments, heartbeat:
         task_default_queue=queue,
         task_acks_late=True,  # C14: after the function; by default before it
         task_reject_on_worker_lost=True,  # C11: a process of the pool that is killed loses no request
-        task_publish_retry=False,  # C12: what may have been sent is not sent again
+        # C12: what may have been sent is not sent again; nor is what met a dead connection of the pool
+        task_publish_retry=False,
         broker_heartbeat=heartbeat,  # C16
         broker_connection_max_retries=None,  # C18: by default 100 attempts
         broker_connection_retry_on_startup=True,
@@ -76,8 +77,10 @@ class Client(ThreadedClient):
     def close(self) -> None:
         """Close the application's connections."""
         super().close()
+        self.stop_consuming()
         self._app.close()
-        pools.reset()  # the process's own; else the next client gets connections that a test has cut
+        # the process's, by address: else the next client gets connections that a test has cut
+        pools.reset()
 
 
 @worker_ready.connect
@@ -89,7 +92,7 @@ def print_ready(**_: Any) -> None:
 def serve(options: ServerOptions) -> None:
     """Be a Celery worker."""
     app = make_app(options.urls, options.queue, options.queue_arguments, options.heartbeat)
-    # C15: for each process of the pool; by default 4
+    # C15: Celery counts for each process of its pool, so --prefetch is rounded down; by default 4
     app.conf.worker_prefetch_multiplier = max(1, options.prefetch // options.concurrency)
     make_task(app, options.function)
     concurrency = f"--concurrency={options.concurrency}"
