@@ -55,6 +55,9 @@ CONNECTS = {
 NO_HEARTBEATS = {
     "C16": "It asks for no heartbeats, whatever it is told, so a long job harms no connection."
 }
+THREADS = {
+    "C2": "Many calls are under way; but each thread has a callback queue, declared again for each call.",
+}
 CELERY = {
     "C16": "The heartbeat is Celery's own, whatever it is told; the test's long job is answered.",
     "C18": "The worker connects again, in words of its own; most of these tests wait for others.",
@@ -100,8 +103,13 @@ OWN = {
         "C17": "It stops well; but a process that its function forks keeps its signal handlers.",
     },
     "ladder.first.pika": ACKNOWLEDGES,
-    "ladder.first.kombu": ACKNOWLEDGES | NO_HEARTBEATS,
+    "ladder.first.kombu": {
+        "C14": "It acknowledges after the reply, but on another connection: either may be first.",
+        "C15": "--prefetch is heeded, --concurrency is not; and its client has one call under way.",
+        "C18": "It connects again, in words of its own; most of these tests wait for others.",
+    },
     "ladder.first.celery": {
+        **THREADS,
         **CELERY,
         "C1": "More than 4,300 digits are an error, as in the contract, but one of Celery's own.",
         "C4": "get() has no timeout unless one is given, so it waits for ever.",
@@ -109,9 +117,10 @@ OWN = {
         "C15": "As it is acknowledged before it runs, one request more is fetched, and waits behind a slow one.",
     },
     "ladder.first.celery_settings": {
+        **THREADS,
         **CELERY,
         "C14": "It is acknowledged after it ran, but on another connection than the reply's: either may be first.",
-        "C15": "These tests want several calls at a time from the client, and a worker that has one queue only.",
+        "C15": f"{FAIR}most of these tests want a worker that consumes from its request queue only.",
         "C16": "The worker's heartbeat is as told, the client has none; the test's long job is answered.",
     },
     "ladder.first.aio_pika": {
