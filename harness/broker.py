@@ -305,10 +305,12 @@ class PrivateBroker:
 
     def unacknowledged(self, queue: str) -> int:
         """Return how many messages of a queue are delivered and not acknowledged."""
-        name = f"rabbit_misc:r(<<$/>>, queue, {binary(queue)})"
-        found = f"{{ok, Queue}} = rabbit_amqqueue:lookup({name})"
         count = "[{_, Count}] = rabbit_amqqueue:info(Queue, [messages_unacknowledged])"
-        return int(self.evaluate(f"{found}, {count}, Count"))
+        return int(self.evaluate(f"{_lookup(queue)}, {count}, Count"))
+
+    def delete_queue(self, queue: str) -> None:
+        """Delete a queue, another connection's exclusive one too, which AMQP does not allow."""
+        self.evaluate(f"{_lookup(queue)}, rabbit_amqqueue:delete(Queue, false, false, <<>>)")
 
     def prefetch(self, queue: str) -> int:
         """Return how many requests the consumers of a queue may hold together."""
@@ -348,8 +350,7 @@ class PrivateBroker:
         if not self._plugins:
             # A node looks through all plugins that RabbitMQ brings, a quarter of its start's processor
             # time, to enable none. The schema of its own configuration is among them, and is enough.
-            brought = Path(self._server).resolve().parent.parent / "plugins"
-            for rabbit in brought.glob("rabbit-*"):
+            for rabbit in _brought(self._server).glob("rabbit-*"):
                 (directory / "plugins").mkdir(exist_ok=True)
                 (directory / "plugins" / rabbit.name).symlink_to(rabbit)
         cookie = directory / ".erlang.cookie"
@@ -360,11 +361,11 @@ class PrivateBroker:
     def _environment(self) -> dict[str, str]:
         here = self.directory
         plugins = here / "plugins"
-        faster = {
-            "RABBITMQ_PLUGINS_DIR": str(plugins),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{ERLANG_FLAGS} -pa {_modules(self._server)}",
-        }
-        environment = {
+        flags, faster = ERLANG_FLAGS, {}
+        if plugins.exists():  # a node with none of RabbitMQ's plugins
+            flags += f" -pa {_modules(self._server)}"
+            faster = {"RABBITMQ_PLUGINS_DIR": str(plugins)}
+        return faster | {
             "HOME": str(here),
             "LANG": "C.UTF-8",
             "ERL_EPMD_PORT": str(self._distribution.port),
@@ -381,14 +382,13 @@ class PrivateBroker:
             "RABBITMQ_LOG_BASE": str(here),
             "RABBITMQ_LOGS": str(here / "rabbit.log"),
             "RABBITMQ_PID_FILE": str(here / "pid"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG_FLAGS,
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": flags,
             "RABBITMQ_CTL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
             "RABBITMQ_CTL_DIST_PORT_MIN": "61000",  # above what free_port() gives out
             "RABBITMQ_CTL_DIST_PORT_MAX": "65535",
             # The script then becomes the Erlang VM, instead of staying as a shell around it.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
-        return environment | (faster if plugins.exists() else {})
 
 
 class ExternalBroker:
@@ -424,6 +424,12 @@ def broker() -> PrivateBroker | ExternalBroker:
 def binary(text: str) -> str:
     """Return the text as an Erlang binary, whatever characters it has."""
     return f"<<{','.join(map(str, text.encode()))}>>"
+
+
+def _lookup(queue: str) -> str:
+    """Return what binds Erlang's `Queue` to a queue."""
+    name = f"rabbit_misc:r(<<$/>>, queue, {binary(queue)})"
+    return f"{{ok, Queue}} = rabbit_amqqueue:lookup({name})"
 
 
 def free_port() -> int:
@@ -465,6 +471,11 @@ def find_program(name: str) -> str:
     raise BrokerNotInstalled(name)
 
 
+def _brought(server: str) -> Path:
+    """Return the directory of the plugins that this server brings, RabbitMQ itself among them."""
+    return Path(server).resolve().parent.parent / "plugins"
+
+
 @functools.cache
 def _modules(server: str) -> Path:
     """Return a directory with links to all Erlang modules that a node of this server may load.
@@ -474,7 +485,7 @@ def _modules(server: str) -> Path:
     """
     directory = Path(tempfile.mkdtemp(prefix="rabbit-modules-"))
     guardian.watch_directory(directory)
-    places = [Path(server).resolve().parent.parent / "plugins"]
+    places = [_brought(server)]
     with suppress(BrokerNotInstalled):
         places.append(Path(find_program("erl")).resolve().parent.parent / "lib")
     for place in places:

@@ -31,7 +31,7 @@ from contract import (
     fib,
 )
 from contract.implementations import client_class
-from harness.broker import PrivateBroker, binary
+from harness.broker import PrivateBroker
 from harness.program import PROJECT_ROOT
 from harness.proxy import Proxy
 from rpc_core.pending import PendingCall, PendingCalls
@@ -370,9 +370,7 @@ def test_callback_queue_deleted(
     client = connect()
     assert client.call(10) == 55
     (callback_queue,) = private_broker.queue_names() - before - {queue}
-    name = f"rabbit_misc:r(<<$/>>, queue, {binary(callback_queue)})"
-    found = f"{{ok, Queue}} = rabbit_amqqueue:lookup({name})"
-    private_broker.evaluate(f"{found}, rabbit_amqqueue:delete(Queue, false, false, <<>>)")
+    private_broker.delete_queue(callback_queue)
     wait_until(lambda: client.stats.reconnects >= 1, "the client to be back", 30)
     assert client.call(11, timeout=30) == 89
 
