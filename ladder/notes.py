@@ -44,6 +44,7 @@ HEARTBEATS = {
     "C16": "Heartbeats are sent during a job; but requests are not mandatory, as two of these tests want.",
 }
 FAIR = "Dispatch is fair, and --concurrency is heeded; but "
+ENDS = {"C15": f"{FAIR}the server ends when its connection is lost."}
 CUT_OFF = {
     "C15": f"{FAIR}a server that was cut off takes requests while its threads compute old ones.",
 }
@@ -79,19 +80,8 @@ OWN = {
     "ladder.step2": ONE_THREAD | ACKNOWLEDGES,
     "ladder.step3": ONE_THREAD | ACKNOWLEDGES,
     "ladder.step4": CALLBACK | EXIT_CODE,
-    "ladder.step5": {
-        **CALLBACK,
-        **EXIT_CODE,
-        "C15": f"{FAIR}the server ends when its connection is lost.",
-        **HEARTBEATS,
-    },
-    "ladder.step6": {
-        **CONNECTS,
-        **CALLBACK,
-        **EXIT_CODE,
-        "C15": f"{FAIR}the server ends when its connection is lost.",
-        **HEARTBEATS,
-    },
+    "ladder.step5": CALLBACK | EXIT_CODE | ENDS | HEARTBEATS,
+    "ladder.step6": CONNECTS | CALLBACK | EXIT_CODE | ENDS | HEARTBEATS,
     "ladder.step7": CONNECTS | CALLBACK | EXIT_CODE | CUT_OFF | HEARTBEATS,
     "ladder.step8": CONNECTS | CALLBACK | EXIT_CODE | CUT_OFF | HEARTBEATS,
     "ladder.step9": {

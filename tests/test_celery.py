@@ -373,11 +373,11 @@ def test_stock_client(serve: Serve, stock: Celery) -> None:
 def test_thread_for_each_call(serve: Serve, stock: Celery) -> None:
     """docs/celery-as-it-comes.md: a new thread can get an ended one's reply queue, which has a dead consumer."""
     serve()
-    backends: list[Any] = []  # one for each thread; kept, as its end would close the connection
+    backends: set[Any] = set()  # one for each thread; kept, as its end would close the connection
     answers: list[tuple[int, int | None]] = []
 
     def call(timeout: float = 20) -> int | None:
-        backends.append(stock.backend)
+        backends.add(stock.backend)
         try:
             answer: int = stock.send_task("fibonacci", (10,)).get(timeout=timeout)
             return answer
@@ -398,7 +398,7 @@ def test_thread_for_each_call(serve: Serve, stock: Celery) -> None:
                 thread.join()
         assert [answer for _, answer in answers] == [55] * (len(answers) - 1) + [None]
     finally:
-        for backend in set(backends):
+        for backend in backends:
             backend.result_consumer.stop()
 
 
