@@ -18,6 +18,7 @@ from celery_impl.connection import Connection, failure_of, open_connection
 from celery_impl.requests import TaskMessage, check
 from rpc_core.connecting import ServerBackoff, open_any
 from rpc_core.programs import EXIT_REFUSED, ServerOptions, StopSignals, print_ready
+from rpc_core.refusals import Failure
 from rpc_core.workers import start_threads
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,6 @@ class RpcConsumer(Consumer):
     """Consumes the request queue. Its methods stand in the order in which Celery calls them."""
 
     _link: Connection
-    task_consumer: Any
 
     def __init__(self, *args: Any, options: ServerOptions, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -35,8 +35,7 @@ class RpcConsumer(Consumer):
         self._options = options
         self.signals = StopSignals(self._wake)
         self._backoff = ServerBackoff(log, options.urls)
-        self._lost: Exception | None = None  # what ended the last connection
-        self._was_ready = False  # that connection
+        self._lost: Failure | None = None  # what ended the last connection, or attempt
         self._held: set[TaskMessage] = set()  # not acknowledged yet
         self._done: deque[TaskMessage] = deque()  # by the pool
 
@@ -44,12 +43,10 @@ class RpcConsumer(Consumer):
         """Return a connection, however long it takes (C18); Celery's own gives up after 100 attempts."""
         while True:
             if self._lost is not None:
-                failure = failure_of(self._lost)
-                if self._backoff.gives_up(failure, self._was_ready):
+                if self._backoff.gives_up(self._lost):
                     raise WorkerShutdown(EXIT_REFUSED)
-                if self.signals.stop_requested or self._backoff.wait(failure, self.signals.wait):
+                if self.signals.stop_requested or self._backoff.wait(self._lost, self.signals.wait):
                     raise WorkerShutdown(0)
-            self._was_ready = False
             try:
                 self._link = open_any(
                     self._options.urls,
@@ -58,7 +55,7 @@ class RpcConsumer(Consumer):
                     lambda: self.signals.stop_requested,
                 )
             except Exception as error:
-                self._lost = error
+                self._lost = failure_of(error)
             else:
                 self._link.channel.Message = TaskMessage  # type: ignore[attr-defined]
                 self._producer = Producer(self._link.channel, auto_declare=False)
@@ -73,8 +70,7 @@ class RpcConsumer(Consumer):
         self._handle = self.create_task_handler()
         self._prefetch = 0
         self._consume()
-        self._backoff.reset()
-        self._was_ready = True
+        self._backoff.on_ready()
         print_ready()
         while not self.signals.stop_requested:
             self._read()
@@ -123,7 +119,7 @@ class RpcConsumer(Consumer):
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Drop a lost connection, which has raised out of the loop; then Celery calls `connect`."""
-        self.connection, self._lost = None, exc
+        self.connection, self._lost = None, failure_of(exc)
         self._link.drop()
 
     def _consume(self) -> None:
@@ -138,9 +134,9 @@ class RpcConsumer(Consumer):
             more = self._options.prefetch - busy - self._prefetch
             if more > 0:
                 self._prefetch += more
-                self.task_consumer = self.app.amqp.TaskConsumer(self._link.channel)
-                self.task_consumer.on_message = self._on_message
-                self.task_consumer.qos(prefetch_count=more)
+                self.task_consumer = self.app.amqp.TaskConsumer(
+                    self._link.channel, on_message=self._on_message, prefetch_count=more
+                )
                 self.task_consumer.consume()
                 self._wake()  # a request that came with the answer is buffered: it ends no wait
 

@@ -70,6 +70,12 @@ class ServerBackoff(Backoff):
         super().__init__(log, urls)
         self._has_served = False
         self._has_replied = False
+        self._was_ready = False
+
+    def on_ready(self) -> None:
+        """The server takes requests: begin again with the shortest pause."""
+        self.reset()
+        self._was_ready = True
 
     def on_request(self) -> None:
         """A request has come: if a reply went out before it, the broker has not refused that."""
@@ -79,11 +85,11 @@ class ServerBackoff(Backoff):
         """A reply goes out."""
         self._has_replied = True
 
-    def gives_up(self, failure: Failure, was_ready: bool) -> bool:
-        """Whether the server has to end, with `EXIT_REFUSED`."""
-        if failure.is_permanent(was_ready) and not self._has_served:
+    def gives_up(self, failure: Failure) -> bool:
+        """Whether a connection that failed, or was lost, ends the server, with `EXIT_REFUSED`."""
+        if failure.is_permanent(self._was_ready) and not self._has_served:
             self._log.error("the broker refused: %r", failure.cause)
             return True
-        self._has_served = self._has_served or was_ready
+        self._has_served = self._has_served or self._was_ready
         self._has_replied = False
         return False

@@ -127,7 +127,6 @@ class BaseServer:
 
     def _run(self) -> int:
         while not self._signals.stop_requested:
-            was_ready = False
             try:
                 self._link = open_any(
                     self._options.urls,
@@ -136,15 +135,14 @@ class BaseServer:
                     lambda: self._signals.stop_requested,
                 )
                 self._consume()
-                was_ready = True
-                self._backoff.reset()
+                self._backoff.on_ready()
                 print_ready()
                 self._serve()
                 return 0
             except Exception as error:
                 failure = self.link.failure(error)
                 self._forget_link()
-                if self._backoff.gives_up(failure, was_ready):
+                if self._backoff.gives_up(failure):
                     return EXIT_REFUSED
                 if self._stopping or self._backoff.wait(failure, self._signals.wait):
                     return 0

@@ -5,6 +5,7 @@ import logging
 import re
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import pika
@@ -114,8 +115,12 @@ class Waited(list[float]):
         return self.answer
 
 
-@pytest.mark.parametrize("kind", [Backoff, ServerBackoff])
-def test_backoff(kind: type[Backoff], caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("kind", "reset"), [(Backoff, Backoff.reset), (ServerBackoff, ServerBackoff.on_ready)]
+)
+def test_backoff(
+    kind: type[Backoff], reset: Callable[[Any], None], caplog: pytest.LogCaptureFixture
+) -> None:
     """C12, C18: the pauses grow from 0.25 s to 2 s, are those that the log tells, and begin anew when reset."""
     assert [DELAYS[0], DELAYS[-1]] == [RECONNECT_DELAY, MAX_RECONNECT_DELAY]
     backoff, waited = (
@@ -125,7 +130,7 @@ def test_backoff(kind: type[Backoff], caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(2):
         for _ in DELAYS:
             assert not backoff.wait(Failure(OSError("nobody listens")), waited)
-        backoff.reset()
+        reset(backoff)
     assert waited == DELAYS * 2
     logged = [float(re.findall(r"next attempt in (\S+) s$", line)[0]) for line in caplog.messages]
     assert logged == waited
@@ -163,53 +168,56 @@ def test_backoff_that_cannot_be_logged() -> None:
 REFUSAL, OUTAGE = Failure(OSError("refused"), 403), Failure(OSError("gone"))
 
 
-def server_backoff() -> ServerBackoff:
-    """Return the pauses of a server that has done nothing yet."""
-    return ServerBackoff(LOG, [])
+def server_backoff(*, ready: bool = False) -> ServerBackoff:
+    """Return the pauses of a server that has done nothing yet, or that has just begun to take requests."""
+    backoff = ServerBackoff(LOG, [])
+    if ready:
+        backoff.on_ready()
+    return backoff
 
 
 def test_server_that_is_refused_at_first(caplog: pytest.LogCaptureFixture) -> None:
     """C18, C20: a server ends at a refusal before it has served, with a line that says why."""
-    assert server_backoff().gives_up(REFUSAL, was_ready=False)
-    assert server_backoff().gives_up(REFUSAL, was_ready=True)  # it replied, and may not
+    assert server_backoff().gives_up(REFUSAL)
+    assert server_backoff(ready=True).gives_up(REFUSAL)  # it replied, and may not
     assert caplog.messages == ["the broker refused: OSError('refused')"] * 2
     assert {record.levelname for record in caplog.records} == {"ERROR"}
-    assert not server_backoff().gives_up(OUTAGE, was_ready=False)
+    assert not server_backoff().gives_up(OUTAGE)
 
 
 def test_server_whose_message_is_refused() -> None:
     """C18: once a server was ready, 406 is about a message or a job, and no refusal; before it is."""
     declared_otherwise = Failure(OSError("406"), 406)
-    assert not server_backoff().gives_up(declared_otherwise, was_ready=True)
-    assert server_backoff().gives_up(declared_otherwise, was_ready=False)
+    assert not server_backoff(ready=True).gives_up(declared_otherwise)
+    assert server_backoff().gives_up(declared_otherwise)
 
 
 def test_server_that_has_served() -> None:
     """C18: a server that was connected before goes on trying after a refusal: it may pass."""
+    backoff = server_backoff(ready=True)
+    assert not backoff.gives_up(OUTAGE)
+    assert not backoff.gives_up(REFUSAL)
     backoff = server_backoff()
-    assert not backoff.gives_up(OUTAGE, was_ready=True)
-    assert not backoff.gives_up(REFUSAL, was_ready=False)
-    backoff = server_backoff()
-    assert not backoff.gives_up(OUTAGE, was_ready=False)
-    assert backoff.gives_up(REFUSAL, was_ready=False)  # it was not
+    assert not backoff.gives_up(OUTAGE)
+    assert backoff.gives_up(REFUSAL)  # it was not
 
 
 def test_server_whose_replies_are_refused() -> None:
     """C18, C20: a reply that was refused is no service; one that the next request followed is."""
-    backoff = server_backoff()
+    backoff = server_backoff(ready=True)
     backoff.on_request()
     backoff.on_reply()
-    assert backoff.gives_up(REFUSAL, was_ready=True)
-    backoff = server_backoff()
+    assert backoff.gives_up(REFUSAL)
+    backoff = server_backoff(ready=True)
     for _ in range(2):
         backoff.on_request()
         backoff.on_reply()
-    assert not backoff.gives_up(REFUSAL, was_ready=True)
+    assert not backoff.gives_up(REFUSAL)
     backoff = server_backoff()
     backoff.on_reply()
-    assert not backoff.gives_up(OUTAGE, was_ready=False)
+    assert not backoff.gives_up(OUTAGE)
     backoff.on_request()  # on another connection: the reply may have been refused
-    assert backoff.gives_up(REFUSAL, was_ready=False)
+    assert backoff.gives_up(REFUSAL)
 
 
 # -- what is a refusal (C12, C20) ------------------------------------------------------------------------

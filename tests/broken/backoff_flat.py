@@ -13,9 +13,9 @@ CAUGHT_BY = {"test_backoff_of_client_and_server"}
 
 
 class Flat(ServerBackoff):
-    def gives_up(self, failure: Failure, was_ready: bool) -> bool:
+    def gives_up(self, failure: Failure) -> bool:
         self._next = RECONNECT_DELAY
-        return super().gives_up(failure, was_ready)
+        return super().gives_up(failure)
 
 
 class Server(_base.Server):
