@@ -44,6 +44,11 @@ class Reply(NamedTuple):
     type: str | None = None
 
 
+def encode_json(value: object) -> bytes:
+    """Return a value as JSON. An integer's text is the same, and sooner made."""
+    return (str(value) if type(value) is int else STRICT_JSON.encode(value)).encode()
+
+
 def encode_request(n: object) -> bytes:
     """Return n as a request's body. The server judges it; here only what JSON cannot carry is refused.
 
@@ -51,7 +56,7 @@ def encode_request(n: object) -> bytes:
         InvalidRequest: JSON has no way to write n.
     """
     try:
-        return STRICT_JSON.encode(n).encode()
+        return encode_json(n)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"not JSON: {error}") from None
 
@@ -109,8 +114,7 @@ def encode_result(result: object, service: Service = FIBONACCI) -> bytes:
         ValueError: it has more digits than Python turns into text (4,300).
     """
     service.check_result(result)
-    # the same text for an integer, and sooner
-    return (str(result) if type(result) is int else STRICT_JSON.encode(result)).encode()
+    return encode_json(result)
 
 
 def error_reply(error: BaseException) -> Reply:
