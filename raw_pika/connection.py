@@ -48,7 +48,7 @@ class Connection:
         self._loop = EventLoop()
         self._lost: BaseException | None = None
         self._woken = False
-        self._connection: pika.SelectConnection | None = None
+        self._connection: TolerantConnection | None = None
         close_in_child(self._loop)
         try:
             self._connection = self._connect(url, heartbeat, name)
@@ -63,7 +63,7 @@ class Connection:
             self.drop()
             raise
 
-    def _connect(self, url: str, heartbeat: int, name: str) -> pika.SelectConnection:
+    def _connect(self, url: str, heartbeat: int, name: str) -> TolerantConnection:
         connected = Answer[TolerantConnection | AMQPConnectorException]()
         TolerantConnection.create_connection(
             [parameters(url, heartbeat, name)], on_done=connected, custom_ioloop=self._loop
@@ -89,7 +89,9 @@ class Connection:
         return answer.received[0]
 
     def read(self, *, wait: bool = True) -> None:
-        """Run one iteration of the event loop: wait until something arrives, handle it, send what is due."""
+        """Send what was published; wait until something arrives, and handle it: run the event loop once."""
+        if self._connection is not None:
+            self._connection.send_all()
         self._loop.run_once(wait=wait)
         self._woken = False  # last: who puts something from now on wakes the next read
         if self._lost is not None:
@@ -125,6 +127,7 @@ class Connection:
             deadline = time.monotonic() + CLOSE_TIMEOUT
             self._loop.call_later(CLOSE_TIMEOUT, lambda: None)
             while not connection.is_closed and time.monotonic() < deadline:
+                connection.send_all()
                 self._loop.run_once()
         self.drop()
 

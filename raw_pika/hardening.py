@@ -6,6 +6,7 @@ Both are this program's own; pika stays as it is for others in the process.
 
 import threading
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pika
 from pika import frame, spec
@@ -61,9 +62,27 @@ class TolerantConnection(pika.SelectConnection):
     """A connection that survives properties which pika cannot decode: a date after 9999, a deep nesting.
 
     pika raises out of its event loop at them; the message would stay in its queue, and end the next server too.
+
+    And it sends all that was published at once, when `send_all` is called. pika sends each frame by itself, three
+    for a message, and first asks the event loop whether the socket takes more: a call takes a tenth longer, and
+    with 100 in flight there are half as many a second.
     """
 
     _frame_buffer: bytes
+    _transport: Any  # neither is in the stub, nor what is called here
+    _unsent = b""
+
+    def send_all(self) -> None:
+        """Send what there is to be sent; the event loop sends what the socket does not take yet."""
+        data, self._unsent = self._unsent, b""
+        if data and self._transport is not None:  # else it was lost meanwhile
+            self._transport.write(data)
+            self._transport._on_socket_writable()
+
+    def _adapter_emit_data(self, data: bytes) -> None:
+        self._unsent += data
+        if not self.is_open:
+            self.send_all()  # nobody else does while it is being opened
 
     def _read_frame(self) -> tuple[int, frame.Frame | frame.ProtocolHeader | None]:
         try:

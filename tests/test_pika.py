@@ -1,0 +1,125 @@
+"""raw_pika's connection sends at once what was published; pika by itself sends frame by frame."""
+
+import errno
+from collections.abc import Iterator
+from typing import Any
+
+import pika
+import pytest
+from pika.adapters.utils import io_services_utils
+from pika.exceptions import ConnectionClosedByBroker
+from pika.frame import Method
+from pika.spec import Queue
+
+from conftest import OpenBroker
+from raw_pika.connection import Answer, Connection
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What pika gave to sockets, send by send."""
+    transport: Any = io_services_utils._AsyncTransportBase
+    send, found = transport._sigint_safe_send, list[bytes]()
+
+    def note(sock: object, data: bytes) -> int:
+        number: int = send(sock, data)
+        found.append(data[:number])
+        return number
+
+    monkeypatch.setattr(transport, "_sigint_safe_send", staticmethod(note))
+    return found
+
+
+@pytest.fixture
+def connection(url: str) -> Iterator[Connection]:
+    """A connection of raw_pika's."""
+    opened = Connection(url, heartbeat=60, name="test_pika")
+    yield opened
+    opened.close()
+
+
+def publish(connection: Connection, queue: str, *bodies: bytes) -> None:
+    """Publish, without sending it yet."""
+    for body in bodies:
+        connection.channel.basic_publish("", queue, body)
+
+
+def count(connection: Connection, queue: str) -> int:
+    """Declare a queue, and return how many messages are in it."""
+    declared: Answer[Method[Queue.DeclareOk]] = Answer()
+    connection.channel.queue_declare(queue, callback=declared)
+    return int(connection.wait_for(declared).method.message_count)
+
+
+def test_pika_sends_frame_by_frame(url: str, queue: str, sent: list[bytes]) -> None:
+    """A message is three frames, and pika gives each to the socket by itself."""
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        sent.clear()
+        channel.basic_publish("", queue, b"30")
+        assert len(sent) == 3
+        assert b"30" in sent[2]
+
+
+def test_all_that_was_published_is_sent_at_once(
+    connection: Connection, queue: str, sent: list[bytes]
+) -> None:
+    """One send for all messages, when the connection is read."""
+    assert count(connection, queue) == 0
+    sent.clear()
+    publish(connection, queue, b"first", b"second", b"third")
+    assert sent == []
+    connection.read(wait=False)
+    [data] = sent
+    assert data.index(b"first") < data.index(b"second") < data.index(b"third")
+    wait_until(lambda: count(connection, queue) == 3, "all three to arrive")
+
+
+def test_more_than_a_socket_takes(
+    connection: Connection, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the socket does not take yet is sent later, in order, whatever is published meanwhile."""
+    transport: Any = io_services_utils._AsyncTransportBase
+    send, tries = transport._sigint_safe_send, list[bytes]()
+
+    def full(sock: object, data: bytes) -> int:
+        tries.append(data)
+        if len(tries) in (2, 3):
+            raise BlockingIOError(errno.EAGAIN, "full")
+        number: int = send(sock, data[:10] if len(tries) == 1 else data)
+        return number
+
+    assert count(connection, queue) == 0
+    monkeypatch.setattr(transport, "_sigint_safe_send", staticmethod(full))
+    publish(connection, queue, b"first")
+    connection.read(wait=False)
+    assert tries[1] == tries[0][10:]
+    publish(connection, queue, b"second")
+    wait_until(lambda: count(connection, queue) == 2, "both to arrive")
+    assert tries[3] == tries[1]
+
+
+def test_what_was_published_before_close_arrives(
+    connection: Connection, url: str, queue: str
+) -> None:
+    """Closing sends it first."""
+    with pika.BlockingConnection(pika.URLParameters(url)) as other:
+        channel = other.channel()
+        channel.queue_declare(queue)
+        publish(connection, queue, b"30")
+        connection.close()
+        wait_until(lambda: channel.basic_get(queue, auto_ack=True)[2] == b"30", "it to arrive")
+
+
+def test_lost_before_it_is_sent(
+    connection: Connection, queue: str, open_broker: OpenBroker
+) -> None:
+    """To have something to send is no error on a connection that is lost: the loss is."""
+    wait_until(lambda: open_broker.counts()["connections"] > 0, "the connection to be listed")
+    open_broker.close_all_connections("test")
+    with pytest.raises(ConnectionClosedByBroker):
+        connection.wait_for(Answer[None]())
+    connection.channel.connection._adapter_emit_data(b"30")  # type: ignore[attr-defined]
+    with pytest.raises(ConnectionClosedByBroker):
+        connection.read(wait=False)
