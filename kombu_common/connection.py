@@ -15,7 +15,7 @@ import kombu
 from amqp import spec
 from vine import promise
 
-from kombu_common.hardening import Receiver, harden
+from kombu_common.hardening import Stream, harden
 from rpc_core.forks import close_in_child
 from rpc_core.limits import CLOSE_TIMEOUT
 from rpc_core.pending import PendingCalls
@@ -39,6 +39,7 @@ class Connection:
             self._wake_writer.setblocking(False)
             self._selector = self._freed.enter_context(selectors.DefaultSelector())
             self._amqp = connect(connection)
+            self._stream = harden(self._amqp)
             self._socket: socket.socket = self._amqp.transport.sock
             self.channel = connection.default_channel
         except BaseException:
@@ -51,14 +52,15 @@ class Connection:
         self.wake()  # what came while setting up may be buffered in TLS, and would not end the first wait
 
     def read(self, *, wait: bool = True) -> None:
-        """Wait until something arrives, and handle it; send a heartbeat when one is due."""
+        """Send what was published; wait until something arrives, and handle it. A heartbeat may be due."""
+        self._stream.send_all()
         self.is_waiting = True
         ready = self._selector.select(self._heartbeat_check) if wait else []
         self.is_waiting = False
         if any(key.fileobj is self._wake_reader for key, _ in ready):
             self._wake_reader.recv(1024)
         self._woken = False  # after recv: who puts something from now on wakes the next read
-        drain(self._amqp)
+        drain(self._amqp, self._stream)
         if (now := time.monotonic()) >= self._next_check:
             self._next_check = now + self._heartbeat_check
             self._amqp.heartbeat_tick()
@@ -128,26 +130,24 @@ def connect(connection: kombu.Connection) -> amqp.Connection:
     # connect() would try twice, two seconds apart
     connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
     below: amqp.Connection = connection.connection
-    harden(below)
     close_in_child(below.transport.sock)
     return below
 
 
-def drain(connection: amqp.Connection) -> None:
+def drain(connection: amqp.Connection, stream: Stream) -> None:
     """Handle everything that has arrived, without waiting for more; raise if the connection is lost.
 
     Until nothing is left: what a layer below has buffered would not wake a selector again.
     """
     transport = connection.transport
-    receiver: Receiver = transport._quick_recv
     with suppress(TimeoutError):  # before OSError, of which it is a kind
         while True:
             # what `drain_events` does, which would set and unset a timeout for each of a reply's three frames
-            receiver.may_wait = False
+            stream.may_wait = False
             try:
                 frame = transport.read_frame()
             finally:
-                receiver.may_wait = True
+                stream.may_wait = True
             connection.on_inbound_frame(frame)
 
 

@@ -46,29 +46,44 @@ def tls_options(url: str) -> dict[str, Any] | bool:
     }
 
 
-def harden(connection: amqp.Connection) -> None:
-    """Apply what can be applied only to a connection that is open."""
+def harden(connection: amqp.Connection) -> "Stream":
+    """Apply what can be applied only to a connection that is open; return what it receives and sends with."""
     # If `connection.blocked` is negotiated, py-amqp reads from the socket before every publish: 0.01 ms a call.
     connection.client_properties["capabilities"].pop("connection.blocked", None)
-    Receiver(connection)
+    return Stream(connection)
 
 
-class Receiver:
+class Stream:
     """C4: how py-amqp receives: what there is, or a TimeoutError, at which it keeps half a frame for later.
 
     By default it busy-loops until the rest has come. And it asks for the exact size of each part of a frame, seven
-    times for a reply; here it gets what has arrived, and keeps the rest, which it can. There is no public way.
+    times for a reply; here it gets what has arrived, and keeps the rest, which it can.
+
+    And how it sends: all that was published, at once, before it waits. By default it sends each message by itself:
+    with 100 in flight there are half as many calls a second. There is no public way to either.
     """
 
     def __init__(self, connection: amqp.Connection) -> None:
         transport = connection.transport
         self._socket: socket.socket = transport.sock
         self._receive: Callable[[int], bytes] = transport._quick_recv
+        self._send: Callable[[bytes], None] = transport._write
+        self._unsent = b""
         self.may_wait = True  # for an answer while setting up, `read_timeout` seconds
-        transport._quick_recv = self
+        transport._quick_recv, transport._write = self._read, self._write
 
-    def __call__(self, size: int) -> bytes:
+    def send_all(self) -> None:
+        """Send what there is to be sent."""
+        if self._unsent:
+            data, self._unsent = self._unsent, b""
+            self._send(data)
+
+    def _write(self, data: bytes | memoryview) -> None:
+        self._unsent += data
+
+    def _read(self, size: int) -> bytes:
         """Return some bytes; not more than a few replies, for py-amqp copies what it keeps."""
+        self.send_all()
         if not self.may_wait:
             self._socket.settimeout(0)
         try:

@@ -11,6 +11,7 @@ from kombu.exceptions import DecodeError
 from kombu.utils.json import loads
 
 from conftest import OpenBroker
+from kombu_common.connection import Connection as Opened
 from tests.waiting import wait_until
 
 
@@ -107,3 +108,37 @@ def test_consumer_declares_a_copy(connection: Connection) -> None:
     consumer = Consumer(connection.default_channel, [replies], no_ack=True)
     assert replies.name == ""
     assert consumer.queues[0].name.startswith("amq.gen-")
+
+
+# -- what kombu_impl's and celery_impl's connection does besides -------------------------------------------
+
+
+def test_all_that_was_published_is_sent_at_once(url: str, queue: str) -> None:
+    """One send for all messages, before the connection waits for anything."""
+    connection = Opened(Connection(url))
+    try:
+        stream, sent = connection._stream, list[bytes]()
+        send = stream._send
+
+        def note(data: bytes) -> None:
+            sent.append(data)
+            send(data)
+
+        stream._send = note
+        mine: Any = Queue(queue)(connection.channel)
+        mine.declare()  # waits for its answer, so it was sent
+        sent.clear()
+        producer = Producer(connection.channel)
+        for body in ("first", "second", "third"):
+            producer.publish(body, routing_key=queue)
+        assert sent == []
+        connection.read(wait=False)
+        [data] = sent
+        assert data.index(b"first") < data.index(b"second") < data.index(b"third")
+        wait_until(lambda: mine.queue_declare(passive=True)[1] == 3, "all three to arrive")
+        producer.publish("last", routing_key=queue)
+    finally:
+        connection.close()
+    with Connection(url) as another:
+        mine = Queue(queue)(another.default_channel)
+        wait_until(lambda: mine.queue_declare(passive=True)[1] == 4, "the last to arrive")
