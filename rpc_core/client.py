@@ -50,7 +50,7 @@ class Link(Protocol):
         ...
 
     def publish(self, call: PendingCall) -> None:
-        """Send one request, with its id, its callback queue and the time that is left to it.
+        """Send one request, now or at the next `read`, with its id, its callback queue and the time left to it.
 
         As `mandatory`: without a queue for it the broker returns it, and that goes to `pending.on_returned`.
         """

@@ -20,9 +20,7 @@ from rpc_core.refusals import Failure
 from rpc_core.request_queue import Arguments, open_as_it_is
 from rpc_core.workers import KeepAlive, Workers
 
-HOLD_BACK = (
-    KEEP_ALIVE_INTERVAL / 10
-)  # seconds that a finished reply may wait for others, to be sent together
+HOLD_BACK = KEEP_ALIVE_INTERVAL / 10  # seconds that a reply may wait for others, to go with them
 
 
 @dataclass(eq=False, slots=True)
@@ -67,7 +65,10 @@ class Link(Protocol):
         """Take requests, and hold `prefetch` of them at most. Called again: that many more."""
 
     def reply(self, request: Request, reply: Reply | None) -> None:
-        """Send the reply if there is one and an address for it; and then acknowledge the request (C14)."""
+        """Send the reply if there is one and an address for it; and then acknowledge the request (C14).
+
+        Now or at the next `read`.
+        """
 
     def give_back(self, request: Request) -> None:
         """Return a request to its queue, for another server."""
@@ -224,7 +225,7 @@ class BaseServer:
                 self._reply(request, reply)
                 if self._waiting and time.monotonic() - sent > HOLD_BACK:
                     assert self._link is not None
-                    self._link.read(wait=False)  # which sends what pika has buffered
+                    self._link.read(wait=False)  # which sends them
                     sent = time.monotonic()
         if self._lost is not None:
             raise self._lost
