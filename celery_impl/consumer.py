@@ -73,11 +73,13 @@ class RpcConsumer(Consumer):
         self._backoff.on_ready()
         print_ready()
         while not self.signals.stop_requested:
-            self._read()
+            self._link.read()
+            self.perform_pending_operations()
             self._consume()
         self._stop()
         while active_requests:
-            self._read()
+            self._link.read()
+            self.perform_pending_operations()
         raise WorkerShutdown(0)
 
     def _on_message(self, message: TaskMessage) -> None:
@@ -104,9 +106,9 @@ class RpcConsumer(Consumer):
         while self._done:
             message = self._done.popleft()
             message.headers = {}  # they hold the message: a cycle, left to the garbage collector
-            self._held.remove(message)
-            if message.is_lost:
-                continue  # C11: the broker gives it to somebody else, who replies
+            self._held.discard(message)
+            if message.is_lost or message.acknowledged:
+                continue  # C11, C17: the broker gives it to somebody else, who replies
             self._backoff.on_reply()
             if message.reply and (reply_to := message.properties.get("reply_to")):
                 id_ = message.correlation_id or message.reply["task_id"] or None
@@ -140,10 +142,6 @@ class RpcConsumer(Consumer):
                 self.task_consumer.consume()
                 self._wake()  # a request that came with the answer is buffered: it ends no wait
 
-    def _read(self) -> None:
-        self._link.read()
-        self.perform_pending_operations()
-
     def _wake(self) -> None:
         if self.connection:
             self._link.wake()
@@ -153,5 +151,7 @@ class RpcConsumer(Consumer):
         channel: Any = self._link.channel
         for tag in list(channel.callbacks):
             channel.basic_cancel(tag)
-        # what no thread has begun returns to the queue when the connection ends
-        self.pool.executor.shutdown(wait=False, cancel_futures=True)
+        for message in tuple(self._held):
+            if next(message.claims) == 0:  # no thread has begun it, nor will
+                message.requeue()
+                self._held.remove(message)

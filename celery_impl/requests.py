@@ -4,6 +4,7 @@ Several kinds of broken message end Celery's worker, stay in the queue and end t
 whatever a message asks for. Who only reads how a Celery worker is made can skip this.
 """
 
+import itertools
 import json
 import logging
 import math
@@ -39,6 +40,8 @@ class TaskMessage(PlainMessage):
     headers: Any
     deadline = math.inf  # time.monotonic()
     reply: dict[str, Any] | None = None
+    # gives 0 to the first who asks: the thread that is to compute it, or who gives it back
+    claims = itertools.count(1)
 
     @property
     def correlation_id(self) -> Any:
@@ -50,10 +53,9 @@ class TaskMessage(PlainMessage):
         """C11: its connection is lost, so the broker gives the request to somebody else."""
         return self.channel.connection is None  # as py-amqp marks a channel that is no more
 
-    @property
-    def is_wanted(self) -> bool:
-        """C5: counted from the delivery, on this machine's own clock, so that no two clocks must agree."""
-        return not self.is_lost and time.monotonic() < self.deadline
+    def begin(self) -> bool:
+        """C5: whether to compute it. By this machine's own clock since the delivery, so that no two must agree."""
+        return not (next(self.claims) or self.is_lost) and time.monotonic() < self.deadline
 
 
 def check(message: TaskMessage, service: Service) -> None:
@@ -107,3 +109,4 @@ def rewrite(message: TaskMessage, n: Any) -> None:
     }
     message.content_type, message.content_encoding = CONTENT_TYPE, "utf-8"
     message.body = json.dumps([[n], {}, {}])
+    message.claims = itertools.count()

@@ -72,7 +72,7 @@ def task_body(options: ServerOptions) -> Callable[[Any, Any], Any]:
     """Return the function as Celery shall run it, in a thread of the pool."""
 
     def fibonacci(task: Any, n: Any) -> Any:
-        if not task.request.message.is_wanted:  # C5: Celery acknowledges, and does not reply
+        if not task.request.message.begin():  # C5: Celery acknowledges, and does not reply
             raise Ignore
         try:
             result = options.function(n)

@@ -243,6 +243,20 @@ def test_stopping_server_takes_nothing(
     assert logged_calls(log) == [2500, *range(12)]
 
 
+def test_stopping_server_gives_back_at_once(serve: Serve, client: RpcClient, log: Path) -> None:
+    """C17: what a server only prefetched need not wait for what it computes, when it is told to stop."""
+    busy = serve(**logged(log, prefetch=3))
+    slow, *others = [client.submit(n, timeout=50) for n in (6500, 1, 2)]
+    wait_until(lambda: logged_calls(log) == [6500], "the server to compute")
+    serve(**logged(log))
+    busy.send_signal(signal.SIGTERM)
+    assert [other.result() for other in others] == [1, 2]
+    assert not slow.done()
+    assert slow.result() == 6500
+    assert busy.wait(20) == 0
+    assert logged_calls(log) == [6500, 1, 2]
+
+
 def test_stopping_server_on_the_wire(
     serve: Serve, client: RpcClient, log: Path, url: str, channel: Any, queue: str
 ) -> None:
