@@ -15,7 +15,7 @@ from matplotlib.ticker import LogLocator
 from benchmarks.formatting import milliseconds, rate
 from benchmarks.measure import quartiles
 from benchmarks.programs import BARE, BASELINE, FIRST, title
-from benchmarks.results import PICTURES, Entry, Question, Run
+from benchmarks.results import Entry, Question, Run
 
 COLOURS = {
     BASELINE: "#6b7280",
@@ -39,17 +39,17 @@ MODES = (
 
 def pictures(run: Run) -> dict[str, str]:
     """Return the pictures that the run has data for, as SVG by file name."""
-    makers: dict[str, Callable[[Run], Figure | None]] = {
-        Question.CALL: latency,
-        Question.IN_FLIGHT: throughput,
-        Question.THREADS: threads,
-        Question.SCALE: scale_out,
-        Question.REPLY_SIZE: reply_size,
+    makers: dict[str, tuple[Question, Callable[[Run], Figure | None]]] = {
+        "latency.svg": (Question.CALL, latency),
+        "throughput.svg": (Question.IN_FLIGHT, throughput),
+        "threads.svg": (Question.THREADS, threads),
+        "scale-out.svg": (Question.SCALE, scale_out),
+        "reply-size.svg": (Question.REPLY_SIZE, reply_size),
     }
     found = {}
-    for question, name in PICTURES.items():
+    for name, (question, make) in makers.items():
         with mpl.rc_context(STYLE | {"svg.hashsalt": name}):
-            figure = makers[question](run) if run.entries(question) else None
+            figure = make(run) if run.entries(question) else None
             if figure is not None:
                 found[name] = svg(figure, question)
     return found

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from benchmarks import front_page
 from benchmarks.front_page import between
-from benchmarks.results import PICTURES, Run, publish, publishable, published
+from benchmarks.results import Run, publish, publishable, published
 from benchmarks.tables import INVALID, Answer, answers, budget, headline, summary
 from harness.program import PROJECT_ROOT
 
@@ -134,8 +134,8 @@ def results_page(runs: list[Run], drawn: dict[str, str]) -> str:
     parts = ["# Results", f"{runs[0].caption()} {WITHIN}"]
     for answer in answers(runs):
         parts += [f"## {answer.question}", answer.about]
-        if (name := PICTURES.get(answer.question)) in drawn:
-            parts.append(f"![{answer.question}](pictures/{name})")
+        if answer.picture in drawn:
+            parts.append(f"![{answer.question}](pictures/{answer.picture})")
         parts.append(markdown_table(answer))
     return "\n\n".join(parts) + "\n"
 
@@ -207,8 +207,8 @@ def page(runs: list[Run], drawn: dict[str, str]) -> str:
     """Return the whole report as one page that needs no network."""
     template = Template(Path(__file__).with_name("page.html").read_text())
     caption = f"{escape(runs[0].caption())} {WITHIN.partition(' [')[0]}"
-    sections = [section(each, drawn.get(PICTURES.get(each.question, ""))) for each in answers(runs)]
-    return template.substitute(caption=caption, sections="\n".join(sections))
+    sections = "\n".join(section(each, drawn.get(each.picture or "")) for each in answers(runs))
+    return template.substitute(caption=caption, sections=sections)
 
 
 def section(answer: Answer, picture: str | None) -> str:

@@ -28,16 +28,6 @@ class Question(StrEnum):
     SET_UP = "What does set-up cost?"
 
 
-PICTURES: dict[str, str] = {
-    Question.CALL: "latency.svg",
-    Question.IN_FLIGHT: "throughput.svg",
-    Question.THREADS: "threads.svg",
-    Question.SCALE: "scale-out.svg",
-    Question.REPLY_SIZE: "reply-size.svg",
-}
-"""The file names of the pictures, by the questions that they answer."""
-
-
 @dataclass(frozen=True)
 class Entry:
     """One program at one question, with its parameters. Times in seconds per call."""

@@ -1,9 +1,11 @@
-"""The answers, as tables, made from a saved run. Where they are shown is for `report.py`."""
+"""The answers, as tables, made from a saved run. Their words stand in tables.toml; `report.py` shows them."""
 
 import math
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from benchmarks.formatting import MISSING, briefly, milliseconds, percent, plural, rate, times
 from benchmarks.measure import Ratio, quartiles
@@ -13,6 +15,7 @@ from benchmarks.results import Entry, Question, Run
 BASE = "raw_pika"
 INVALID = "measurement invalid: "
 PARTIES = ("client", "server", "broker")
+WORDS = tomllib.loads(Path(__file__).with_name("tables.toml").read_text())
 
 Row = dict[str, str]
 """A program's cells, by their headings."""
@@ -27,13 +30,22 @@ class Answer:
     headings: list[str]
     lines: list[list[str]]
     """A line for each program, its name first; where the measurement is invalid, only the reason follows."""
+    picture: str | None = None
+    """The file name of the picture that answers it too."""
 
 
 MakeRow = Callable[[Run, str], Row]
 MakeAnswer = Callable[[Run], Answer]
 
 
-def table(question: str, about: str, heading: str = "") -> Callable[[MakeRow], MakeAnswer]:
+def worded(name: str, question: str = "", **figures: str) -> Answer:
+    """Return an answer without its table: the words by that name, with these figures in them."""
+    words = WORDS[name]
+    about = " ".join(words["about"].split()).format(**figures)
+    return Answer(words.get("question", question), about, [""], [], words.get("picture"))
+
+
+def table(question: Question) -> Callable[[MakeRow], MakeAnswer]:
     """Make a table of what returns a program's row: a line for each program that the question was asked of.
 
     A row has all headings, whatever was measured. A program whose row is empty has no line.
@@ -41,7 +53,7 @@ def table(question: str, about: str, heading: str = "") -> Callable[[MakeRow], M
 
     def decorate(row: MakeRow) -> MakeAnswer:
         def make(run: Run) -> Answer:
-            found = Answer(heading or question, about, [""], [])
+            found = worded(row.__name__, question)
             for program in run.programs(question):
                 if cells := row(run, program):
                     found.headings = ["", *cells]
@@ -122,15 +134,7 @@ def beside_layer(
 # -- the answers ------------------------------------------------------------------------------------------
 
 
-@table(
-    Question.CALL,
-    "One call: prefetch 1; 100 in flight: prefetch 20. Figures are medians over the passes, with each ratio "
-    "its interquartile range. The protocol baseline is the same request and reply as frames encoded "
-    "beforehand, over a bare socket: no client can be faster with this broker. Tutorial, example, "
-    "first steps, RPC pattern, request: the library as its own documentation begins. Bare: the least that a "
-    "layer can be used with, one thread at each end and none of the contract.",
-    heading="The short answer",
-)
+@table(Question.CALL)
 def summary(run: Run, program: str) -> Row:
     """The headline: one call and a hundred in flight, as ratios."""
     one, many = run.entry(Question.CALL, program), run.hundred(program)
@@ -144,12 +148,7 @@ def summary(run: Run, program: str) -> Row:
     }
 
 
-@table(
-    Question.CALL,
-    "Medians; a ratio is given where the runs agree on it. The protocol baseline is the same two messages as "
-    "bytes that were prepared beforehand, with no library: no client can be faster with this broker. "
-    "Tutorial, example, first steps and the like: the library as its own documentation begins.",
-)
+@table(Question.CALL)
 def headline(run: Run, program: str) -> Row:
     """The same for the README: without the bare layers, and with ratios alone."""
     if program in BARE.values():
@@ -163,10 +162,7 @@ def headline(run: Run, program: str) -> Row:
     }
 
 
-@table(
-    Question.CALL,
-    "One call in flight, one server. CPU is processor time per call. Persistent requests are written to disk.",
-)
+@table(Question.CALL)
 def call(run: Run, program: str) -> Row:
     """Latency, one call in flight."""
     one = run.entry(Question.CALL, program)
@@ -180,11 +176,7 @@ def call(run: Run, program: str) -> Row:
     }
 
 
-@table(
-    Question.IN_FLIGHT,
-    "Calls per second with so many in flight, one client, one server with a prefetch of 20; what is compared "
-    "is the rate with 100 in flight.",
-)
+@table(Question.IN_FLIGHT)
 def in_flight(run: Run, program: str) -> Row:
     """Throughput against the window, and what a larger prefetch is worth."""
     find = partial(run.entry, Question.IN_FLIGHT, program)
@@ -196,10 +188,7 @@ def in_flight(run: Run, program: str) -> Row:
     }
 
 
-@table(
-    Question.THREADS,
-    "Calls per second of threads that share one client, one call after the other; one server, prefetch 20.",
-)
+@table(Question.THREADS)
 def threads(run: Run, program: str) -> Row:
     """Throughput against callers on one client."""
     counts = run.values(Question.THREADS, "threads") or [1]
@@ -211,11 +200,7 @@ def threads(run: Run, program: str) -> Row:
     }
 
 
-@table(
-    Question.SCALE,
-    "Calls per second of a function that takes 20 ms (it sleeps), from one client process unless it says "
-    "otherwise; prefetch 1. The last column is the least that any server got of the calls, in any pass.",
-)
+@table(Question.SCALE)
 def scale(run: Run, program: str) -> Row:
     """Scale-out of a function that takes 20 ms."""
     at = {
@@ -248,7 +233,11 @@ JOB = 0.02
 
 def on_paper(run: Run) -> Answer:
     """How many servers, clients and broker cores a rate needs, from the processor time per call."""
-    lines = []
+    answer = worded("on_paper", utilisation=percent(UTILISATION))
+    answer.headings += [
+        *("calls/s", "servers", "client processes", "broker cores, one node"),
+        *("broker cores, quorum queue", "full first, at calls/s"),
+    ]
     for program in run.programs(Question.IN_FLIGHT):
         entry = run.hundred(program)
         if program in TITLES or entry is None or entry.cpu("broker") is None:
@@ -263,28 +252,12 @@ def on_paper(run: Run) -> Answer:
         for wanted in (100, 1_000, 10_000):
             needed = (None if used is None else wanted * used / UTILISATION for used in busy)
             cells = [MISSING if each is None else str(math.ceil(each)) for each in needed]
-            lines.append([name, f"{wanted:,}", *cells, full])
+            answer.lines.append([name, f"{wanted:,}", *cells, full])
             name = full = ""  # said once
-    return Answer(
-        "How many servers, clients and broker cores?",
-        "Calculated, for a function that takes 20 ms and servers with a concurrency of 1: rate times time per "
-        f"call, with nothing busier than {percent(UTILISATION)}. Time per call is processor time with 100 in "
-        "flight, and 20 ms more in a server. A quorum queue is on three nodes: its cores are those of all three. "
-        "A queue is one process of the broker: beyond the rate of the protocol baseline in flight, take several "
-        "queues. The last column says which of a server, a client and a broker core is full first.",
-        [
-            *("", "calls/s", "servers", "client processes", "broker cores, one node"),
-            *("broker cores, quorum queue", "full first, at calls/s"),
-        ],
-        lines,
-    )
+    return answer
 
 
-@table(
-    Question.SCALE,
-    "The calculation, checked: calls per second that were measured, of those that so many servers can do.",
-    heading="Does that hold?",
-)
+@table(Question.SCALE)
 def on_paper_checked(run: Run, program: str) -> Row:
     """What servers and clients did together, beside what `on_paper` expects of them."""
     flight = run.hundred(program)
@@ -299,7 +272,7 @@ def on_paper_checked(run: Run, program: str) -> Row:
     return cells
 
 
-@table(Question.CALLBACK_QUEUE, "Pika alone, one call in flight.")
+@table(Question.CALLBACK_QUEUE)
 def callback_queue(run: Run, program: str) -> Row:
     """What the tutorial warns of."""
     one = run.entry(Question.CALLBACK_QUEUE, program)
@@ -312,11 +285,7 @@ def callback_queue(run: Run, program: str) -> Row:
     }
 
 
-@table(
-    Question.QUEUE_TYPE,
-    "A single node has nobody to replicate to: what is timed is the least that a quorum queue costs. CPU is "
-    "processor time per call with 100 in flight, of all nodes together.",
-)
+@table(Question.QUEUE_TYPE)
 def queue_type(run: Run, program: str) -> Row:
     """Classic against quorum."""
     find = partial(run.entry, Question.QUEUE_TYPE, program)
@@ -338,10 +307,7 @@ def queue_type(run: Run, program: str) -> Row:
     }
 
 
-@table(
-    Question.REPLY_SIZE,
-    "One call in flight. The servers computed the numbers beforehand: this is their way back.",
-)
+@table(Question.REPLY_SIZE)
 def reply_size(run: Run, program: str) -> Row:
     """Latency against the size of the reply."""
     digits = {e.params["n"]: e.info["digits"] for e in run.entries(Question.REPLY_SIZE)}
@@ -358,11 +324,7 @@ def reply_size(run: Run, program: str) -> Row:
     }
 
 
-@table(
-    Question.SET_UP,
-    "From starting a server to its ready line; in a client's new process, its import, and from there to the "
-    "first answer; resident memory of each, with the interpreter.",
-)
+@table(Question.SET_UP)
 def set_up(run: Run, program: str) -> Row:
     """What it takes to begin."""
     start = run.entry(Question.SET_UP, program, step="server start")
@@ -380,25 +342,19 @@ def set_up(run: Run, program: str) -> Row:
 
 def versions(runs: Sequence[Run]) -> Answer:
     """The headline figures on each RabbitMQ series that was measured, side by side."""
-    lines = [
-        [
-            title(program),
-            *(time(run.entry(Question.CALL, program)) for run in runs),
-            *(calls(run.hundred(program)) for run in runs),
-        ]
-        for program in runs[0].programs(Question.CALL)
-    ]
     on = "; ".join(f"RabbitMQ {run.machine['rabbitmq']}, {run.date}" for run in runs)
-    return Answer(
-        "Does RabbitMQ's version matter?",
-        f"One call, and calls per second with 100 in flight. {on}. Runs on different days: a difference of less "
-        "than a third may be the machine's.",
-        ["", *(f"{what}, {run.series}" for what in ("one call", "calls/s") for run in runs)],
-        lines if len(runs) > 1 else [],
-    )
+    answer = worded("versions", machines=on)
+    for what in ("one call", "calls/s"):
+        answer.headings += [f"{what}, {run.series}" for run in runs]
+    for program in runs[0].programs(Question.CALL) if len(runs) > 1 else []:
+        one_call = [time(run.entry(Question.CALL, program)) for run in runs]
+        answer.lines.append(
+            [title(program), *one_call, *(calls(run.hundred(program)) for run in runs)]
+        )
+    return answer
 
 
-@table(Question.CALL, "")
+@table(Question.CALL)
 def budget(run: Run, program: str) -> Row:
     """Where the time of one call goes: broker and kernel, library, contract."""
     base, bare, whole = (
