@@ -4,15 +4,10 @@ from benchmarks.conftest import Effort, Publish
 from benchmarks.measure import Sample, time_calls
 from benchmarks.programs import Client
 from benchmarks.results import Question
-from benchmarks.rig import Rig, Setting
+from benchmarks.rig import Rig
 
 QUESTION = Question.CALL
 BESIDE = ("baseline", "first", "peers", "bare")
-
-
-def setting(program: str) -> Setting:
-    """Return the server to measure."""
-    return Setting(program)
 
 
 def take(client: Client, effort: Effort, program: str) -> Sample:

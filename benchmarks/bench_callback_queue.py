@@ -57,8 +57,9 @@ def slots(rig: Rig, cases: Cases, effort: Effort, stack: ExitStack) -> Slots:
     """Return what takes one slot of each client; the stack closes them."""
     queue = rig.service(Setting("first_pika")).queue
     found: Slots = {}
-    for id_, params in cases.items():
-        client = stack.enter_context(closing(CLIENTS[params["program"]](rig.url, queue=queue)))
+    for id_, case in cases.items():
+        new_client = CLIENTS[case.params["program"]]
+        client = stack.enter_context(closing(new_client(rig.url, queue=queue)))
         found[id_] = partial(take, client, effort)
     return found
 

@@ -10,7 +10,6 @@ from benchmarks.conftest import Effort, Publish
 from benchmarks.measure import Sample, time_window
 from benchmarks.programs import BARE, TITLES, Client
 from benchmarks.results import Question
-from benchmarks.rig import Setting
 
 QUESTION = Question.IN_FLIGHT
 BESIDE = ("baseline", "first", "peers", "bare")
@@ -24,11 +23,6 @@ def left_out(program: str, prefetch: int, window: int) -> bool:
     if program in BARE.values() and prefetch == 1:
         return True  # Celery's solo pool stalls there, a second at a time
     return window not in SOME and (prefetch == 1 or program in TITLES)
-
-
-def setting(program: str, prefetch: int, window: int) -> Setting:
-    """Return the server to measure."""
-    return Setting(program, prefetch=prefetch)
 
 
 def take(client: Client, effort: Effort, program: str, prefetch: int, window: int) -> Sample:

@@ -13,7 +13,7 @@ from benchmarks.conftest import Cases, Effort, Publish, Slots
 from benchmarks.measure import Sample, time_calls, time_window
 from benchmarks.programs import Client
 from benchmarks.results import Question
-from benchmarks.rig import Rig, Setting
+from benchmarks.rig import Rig
 from harness.cluster import Cluster
 
 QUESTION = Question.QUEUE_TYPE
@@ -26,11 +26,6 @@ if "AMQP_URL" in os.environ:
     QUEUES.pop()  # a cluster is always our own
 
 
-def setting(program: str, queue_type: str, nodes: int, window: int) -> Setting:
-    """Return the server to measure."""
-    return Setting(program, prefetch=1 if window == 1 else 20, queue_type=queue_type)
-
-
 def take(client: Client, effort: Effort, window: int) -> Sample:
     """Take one slot."""
     if window == 1:
@@ -41,19 +36,21 @@ def take(client: Client, effort: Effort, window: int) -> Sample:
 def slots(rig: Rig, cases: Cases, effort: Effort, stack: ExitStack) -> Slots:
     """Return what takes one slot of each, on the run's broker or on a cluster."""
     rigs = {1: rig}
-    if any(params["nodes"] > 1 for params in cases.values()):
+    if any(case.params["nodes"] > 1 for case in cases.values()):
         rigs[3] = stack.enter_context(Rig(stack.enter_context(Cluster())))
     found: Slots = {}
     for nodes, where in rigs.items():
-        settings = {i: setting(**p) for i, p in cases.items() if p["nodes"] == nodes}
-        found |= where.slots(settings, lambda id_, c: take(c, effort, cases[id_]["window"]), stack)
+        settings = {i: case.setting for i, case in cases.items() if case.params["nodes"] == nodes}
+        found |= where.slots(
+            settings, lambda id_, client: take(client, effort, cases[id_].params["window"]), stack
+        )
     return {id_: found[id_] for id_ in cases}
 
 
-@pytest.mark.parametrize("window", [1, 100])
+@pytest.mark.parametrize(("window", "prefetch"), [(1, 1), (100, 20)])
 @pytest.mark.parametrize(("queue_type", "nodes"), QUEUES)
 def test_queue_type(
-    program: str, queue_type: str, nodes: int, window: int, publish: Publish
+    program: str, queue_type: str, nodes: int, window: int, prefetch: int, publish: Publish
 ) -> None:
     """The time per call."""
     publish()

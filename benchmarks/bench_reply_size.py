@@ -10,16 +10,11 @@ from benchmarks.conftest import Effort, Publish
 from benchmarks.measure import Sample, time_calls
 from benchmarks.programs import Client
 from benchmarks.results import Question
-from benchmarks.rig import Setting
 from contract import fib
 
 QUESTION = Question.REPLY_SIZE
 BESIDE = ("baseline",)
-
-
-def setting(program: str, n: int) -> Setting:
-    """Return the server to measure."""
-    return Setting(program, function="benchmarks.functions:computed")
+SERVER = {"function": "benchmarks.functions:computed"}
 
 
 def take(client: Client, effort: Effort, program: str, n: int) -> Sample:

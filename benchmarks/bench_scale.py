@@ -20,10 +20,11 @@ from benchmarks.functions import PID_UNIT
 from benchmarks.measure import Sample, check
 from benchmarks.programs import Client
 from benchmarks.results import Question
-from benchmarks.rig import Rig, Service, Setting
+from benchmarks.rig import Rig, Service
 
 QUESTION = Question.SCALE
 BESIDE = ("baseline",)
+SERVER = {"function": "benchmarks.functions:work_20ms"}
 PASSES = 0.2  # most of the time goes into starting servers
 QUICK = {"servers": {1, 2}}
 TOGETHER = [(1, 1), (2, 1), (4, 1), (4, 2), (8, 1), (16, 1), (16, 8)]
@@ -65,9 +66,9 @@ def slots(rig: Rig, cases: Cases, effort: Effort, stack: ExitStack) -> Slots:
     most = max(clients for _, clients in TOGETHER)
     pool = stack.enter_context(ProcessPoolExecutor(most, spawn))
     services: dict[str, Service] = {}
-    for program in {params["program"] for params in cases.values()}:
-        service = Service(Setting(program, function="benchmarks.functions:work_20ms"), rig.url)
-        services[program] = stack.enter_context(closing(service))
+    for setting in {case.setting for case in cases.values()}:
+        service = Service(setting, rig.url)
+        services[setting.program] = stack.enter_context(closing(service))
 
     def take(program: str, servers: int, clients: int) -> Sample:
         """Time calls, two in flight for each server, and count who answered them."""
@@ -86,8 +87,8 @@ def slots(rig: Rig, cases: Cases, effort: Effort, stack: ExitStack) -> Slots:
         return Sample([(max(ended) - min(began)) / total], total, share=share)
 
     return {
-        id_: partial(take, **params)
-        for id_, params in sorted(cases.items(), key=lambda case: case[1]["servers"])
+        id_: partial(take, **case.params)
+        for id_, case in sorted(cases.items(), key=lambda each: each[1].params["servers"])
     }
 
 

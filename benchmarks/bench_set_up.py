@@ -6,13 +6,13 @@ Client and server are programs of their own here, started anew for each sample.
 import json
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 
 import pytest
 
-from benchmarks.conftest import Cases, Effort, Progress, Publish, Results
-from benchmarks.measure import Invalid, Measured, Sample, check, interleave
+from benchmarks.conftest import Cases, Effort, Publish, Slots
+from benchmarks.measure import Sample, check
 from benchmarks.results import Question
 from benchmarks.rig import Rig, Service, Setting
 from contract import fib
@@ -24,8 +24,8 @@ PASSES = 0.3
 STEPS = ("server start", "import", "first answer")
 
 
-def set_up(rig: Rig, program: str) -> Sample:
-    """Start a server, then a client that asks once: the seconds of each step, in order."""
+def set_up(rig: Rig, program: str) -> dict[tuple[str, str], Sample]:
+    """Start a server, then a client that asks once. Returns what each step took."""
     with closing(Service(Setting(program), rig.url)) as service:
         ready = service.start()
         memory = service.memory
@@ -39,28 +39,22 @@ def set_up(rig: Rig, program: str) -> Sample:
         )
         if done.returncode:
             raise RuntimeError(done.stderr.strip().splitlines()[-1])
-    took = json.loads(done.stdout)
+    took = json.loads(done.stdout) | {"server start": ready}
     check([took["answer"]], [fib(30)])
-    return Sample(
-        [ready, took["import"], took["first answer"]],
-        memory={"server": memory, "client": took["memory"]},
-    )
+    both = {"server": memory, "client": took["memory"]}
+    return {(program, step): Sample([took[step]], memory=both) for step in STEPS}
 
 
-@pytest.fixture(scope="module")
-def measured(rig: Rig, cases: Cases, effort: Effort, progress: Progress) -> Results:
-    """Set every program up in turn; each step is a benchmark of its own."""
-    slots = {p["program"]: partial(set_up, rig, p["program"]) for p in cases.values()}
-    by_program = interleave(slots, effort.share(PASSES), progress)
-    return {id_: one_step(by_program[p["program"]], p["step"]) for id_, p in cases.items()}
+def slots(rig: Rig, cases: Cases, effort: Effort, stack: ExitStack) -> Slots:
+    """Return what takes one slot of each step: a program's first in each pass does them all."""
+    done: dict[tuple[str, str], Sample] = {}
 
+    def take(program: str, step: str) -> Sample:
+        if (program, step) not in done:
+            done.update(set_up(rig, program))
+        return done.pop((program, step))
 
-def one_step(result: Measured | Invalid, name: str) -> Measured | Invalid:
-    """Return one step of what was measured together."""
-    if isinstance(result, Invalid):
-        return result
-    at = STEPS.index(name)
-    return Measured([Sample([each.times[at]], memory=each.memory) for each in result.samples])
+    return {id_: partial(take, **case.params) for id_, case in cases.items()}
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -10,18 +10,13 @@ from benchmarks.conftest import Effort, Publish
 from benchmarks.measure import KINDS, Sample, check
 from benchmarks.programs import Client
 from benchmarks.results import Question
-from benchmarks.rig import Setting
 from contract import fib
 
 QUESTION = Question.THREADS
 BESIDE = ()  # no other client here can be shared
+SERVER = {"prefetch": 20}
 PASSES = 0.6
 QUICK = {"threads": {1, 8}}
-
-
-def setting(program: str, threads: int) -> Setting:
-    """Return the server to measure."""
-    return Setting(program, prefetch=20)
 
 
 def take(client: Client, effort: Effort, program: str, threads: int) -> Sample:

@@ -4,10 +4,10 @@ A question's programs are measured in turn by one fixture, `measured`, which the
 taken test after test would hold the machine's drift besides. Each test then hands its times to pytest-benchmark,
 so that its table, JSON, saving and comparing work as ever.
 
-A question's module says what is measured: `QUESTION`; `BESIDE`, what besides the implementations; `setting`, the
-server, and `take`, one slot, or `slots`, all of them; and, where it needs them, `PASSES` (a share of the run's),
-`QUICK` (the values of parameters to keep to unless all is to be measured), `left_out` (combinations that are never
-measured).
+A question's module says what is measured: `QUESTION`; `BESIDE`, what besides the implementations; `take`, one
+slot, or `slots`, all of them; and, where it needs them, `SERVER` (settings of its servers; a parameter may be one
+too), `PASSES` (a share of the run's), `QUICK` (the values of parameters to keep to unless all is to be measured),
+`left_out` (combinations that are never measured).
 """
 
 import time
@@ -25,15 +25,25 @@ from benchmarks import environment, report
 from benchmarks.measure import SHARES, Invalid, Measured, Sample, interleave
 from benchmarks.programs import missing_peers, programs, title
 from benchmarks.results import refusal
-from benchmarks.rig import Rig
+from benchmarks.rig import Rig, Setting
 from conftest import backends
 from harness.broker import ExternalBroker, PrivateBroker
 
-Cases = Mapping[str, Mapping[str, Any]]
 Results = Mapping[str, Measured | Invalid]
 Progress = Callable[[str], None]
 Publish = Callable[..., None]
 Slots = dict[str, Callable[[], Sample]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One benchmark: its parameters, and its server."""
+
+    params: Mapping[str, Any]
+    setting: Setting
+
+
+Cases = Mapping[str, Case]
 
 
 @dataclass(frozen=True)
@@ -122,12 +132,15 @@ def rig(broker: PrivateBroker | ExternalBroker, request: pytest.FixtureRequest) 
 
 @pytest.fixture(scope="module")
 def cases(request: pytest.FixtureRequest) -> Cases:
-    """The parameters of every benchmark of this module that will run, by its id."""
-    return {
-        item.callspec.id: item.callspec.params
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and item.path == request.path
-    }
+    """Every benchmark of this module that will run, by its id."""
+    server = getattr(request.module, "SERVER", {})
+    found = {}
+    for item in request.session.items:
+        if isinstance(item, pytest.Function) and item.path == request.path:
+            params = item.callspec.params
+            among = {name: params[name] for name in Setting.__annotations__ if name in params}
+            found[item.callspec.id] = Case(params, Setting(**server | among))
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -161,30 +174,31 @@ def measured(
         if hasattr(module, "slots"):
             slots = module.slots(rig, cases, effort, stack)
         else:
-            settings = {id_: module.setting(**params) for id_, params in cases.items()}
+            settings = {id_: case.setting for id_, case in cases.items()}
             slots = rig.slots(
-                settings, lambda id_, client: module.take(client, effort, **cases[id_]), stack
+                settings,
+                lambda id_, client: module.take(client, effort, **cases[id_].params),
+                stack,
             )
         return interleave(slots, effort.share(getattr(module, "PASSES", 1.0)), progress)
 
 
 @pytest.fixture
-def publish(benchmark: Any, measured: Results, request: pytest.FixtureRequest) -> Publish:
+def publish(
+    benchmark: Any, measured: Results, cases: Cases, request: pytest.FixtureRequest
+) -> Publish:
     """Hand one program's timings, and all that is needed to read them, to pytest-benchmark."""
-    params = request.node.callspec.params
-    setting = getattr(request.module, "setting", None)
+    case = cases[request.node.callspec.id]
 
     def publish(**extra: Any) -> None:
         outcome = measured[request.node.callspec.id]
         if isinstance(outcome, Invalid):
-            invalid = {"group": benchmark.group, "params": params, "reason": outcome.reason}
+            invalid = {"group": benchmark.group, "params": case.params, "reason": outcome.reason}
             request.config.stash[RECORD]["invalid"].append(invalid)
             with suppress(ZeroDivisionError):  # so that pytest-benchmark leaves it out
                 benchmark.pedantic(None, setup=lambda: 1 / 0)
             pytest.fail(f"measurement invalid: {outcome.reason}", pytrace=False)
-        if setting is not None:
-            extra |= asdict(setting(**params))
-        benchmark.extra_info.update(outcome.info() | extra)
+        benchmark.extra_info.update(outcome.info() | asdict(case.setting) | extra)
         readings.extend(reading for each in outcome.times for reading in (0.0, each))
         benchmark.pedantic(lambda: None, rounds=len(outcome.times))
 
