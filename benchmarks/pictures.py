@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from benchmarks.formatting import milliseconds, rate
 from benchmarks.measure import quartiles
 from benchmarks.programs import BARE, BASELINE, FIRST, title
 from benchmarks.results import Entry, Question, Run
+from benchmarks.tables import WORDS
 
 COLOURS = {
     BASELINE: "#6b7280",
@@ -39,18 +41,18 @@ MODES = (
 
 def pictures(run: Run) -> dict[str, str]:
     """Return the pictures that the run has data for, as SVG by file name."""
-    makers: dict[str, tuple[Question, Callable[[Run], Figure | None]]] = {
-        "latency.svg": (Question.CALL, latency),
-        "throughput.svg": (Question.IN_FLIGHT, throughput),
-        "threads.svg": (Question.THREADS, threads),
-        "scale-out.svg": (Question.SCALE, scale_out),
-        "reply-size.svg": (Question.REPLY_SIZE, reply_size),
-    }
     found = {}
-    for name, (question, make) in makers.items():
+    for question, draw in MAKERS.items():
+        words = dict(WORDS[question.name.lower()]["picture"])
+        name, height = words.pop("file"), words.pop("height")
         with mpl.rc_context(STYLE | {"svg.hashsalt": name}):
-            figure = make(run) if run.entries(question) else None
-            if figure is not None:
+            figure = Figure(figsize=(WIDTH, height), layout="constrained")
+            axes = figure.add_subplot(**words)
+            if run.entries(question):
+                draw(axes, run)
+            if axes.get_legend_handles_labels()[0]:
+                figure.legend(loc="outside lower center", ncols=2)
+            if axes.has_data():
                 found[name] = svg(figure, question)
     return found
 
@@ -77,7 +79,7 @@ def look(program: str) -> dict[str, Any]:
     return {"color": own, "ls": "-" if program in COLOURS else "--"}
 
 
-def latency(run: Run) -> Figure | None:
+def latency(axes: Axes, run: Run) -> None:
     """Draw how the times of single calls are distributed, one ridge for each program."""
     entries = [
         e
@@ -85,10 +87,11 @@ def latency(run: Run) -> Figure | None:
         if e.info["quantiles"] and e.program not in BARE.values()
     ]
     if not entries:
-        return None
+        return
     shares = np.linspace(0.001, 0.98, 500)  # the slowest are in the table
     entries.sort(key=lambda entry: -entry.time)
-    figure, axes = new("How long a call takes", 0.55 * len(entries) + 0.9)
+    if figure := axes.get_figure(root=True):
+        figure.set_figheight(figure.get_figheight() + 0.55 * len(entries))
     logs = [
         np.interp(shares, run.data["quantiles"], np.log10(e.info["quantiles"])) for e in entries
     ]
@@ -110,24 +113,6 @@ def latency(run: Run) -> Figure | None:
     marks = [mark for mark in marks if left <= np.log10(mark) <= right]
     axes.set_xticks(np.log10(marks), [f"{mark * 1000:g}" for mark in marks])
     axes.set_xlim(left, right)
-    axes.set_xlabel("milliseconds, logarithmic; mark and figure: median over the passes")
-    return figure
-
-
-def throughput(run: Run) -> Figure:
-    """Draw the rate against the window."""
-    figure, axes = new("Calls per second against calls in flight", 4.4)
-    curves(axes, run, Question.IN_FLIGHT, "window", prefetch=20)
-    axes.set_xlabel("calls in flight (prefetch 20)")
-    return figure
-
-
-def threads(run: Run) -> Figure:
-    """Draw the rate against the callers."""
-    figure, axes = new("Calls per second of threads on one client", 3.4)
-    curves(axes, run, Question.THREADS, "threads")
-    axes.set_xlabel("threads, each with one call after the other (prefetch 20)")
-    return figure
 
 
 def series(run: Run, question: str, name: str, **params: Any) -> dict[str, list[Entry]]:
@@ -140,7 +125,7 @@ def series(run: Run, question: str, name: str, **params: Any) -> dict[str, list[
     return found
 
 
-def curves(axes: Axes, run: Run, question: str, name: str, **params: Any) -> None:
+def curves(axes: Axes, run: Run, *, question: str, name: str, **params: Any) -> None:
     """Draw the rate of every program against a parameter, with its interquartile range; both axes logarithmic."""
     for program, entries in series(run, question, name, **params).items():
         x = [e.params[name] for e in entries]
@@ -154,12 +139,10 @@ def curves(axes: Axes, run: Run, question: str, name: str, **params: Any) -> Non
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(lambda y, _: rate(y))
     axes.minorticks_off()
-    below(axes)
 
 
-def scale_out(run: Run) -> Figure:
+def scale_out(axes: Axes, run: Run) -> None:
     """Draw the speed-up against the ideal line."""
-    figure, axes = new("What adding servers gives (a function of 20 ms)", 3.8)
     counts = run.values(Question.SCALE, "servers")
     axes.plot(counts, counts, color=INK, lw=1, ls=":", label="ideal")
     for program, entries in series(run, Question.SCALE, "servers", clients=1).items():
@@ -177,29 +160,21 @@ def scale_out(run: Run) -> Figure:
             label=f"{title(program)}: {ups[-1].median:.2f}",
         )
     axes.set(xticks=counts, yticks=counts)
-    axes.set(xlabel="servers on one queue", ylabel="calls per second / one server's")
-    below(axes)
-    return figure
 
 
-def reply_size(run: Run) -> Figure:
+def reply_size(axes: Axes, run: Run) -> None:
     """Draw the time of a call against the digits of its reply."""
-    figure, axes = new("What the size of the reply adds", 3.4)
     for program, entries in series(run, Question.REPLY_SIZE, "n").items():
         x = [e.info["digits"] for e in entries]
         y = [e.time * 1000 for e in entries]
         axes.plot(x, y, marker="o", label=title(program), **look(program))
-    axes.set(ylim=(0, None), xlabel="decimal digits", ylabel="milliseconds per call")
-    below(axes)
-    return figure
+    axes.set_ylim(0, None)
 
 
-def new(heading: str, height: float) -> tuple[Figure, Axes]:
-    """Return a figure with one plot; the height is in inches."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.add_subplot(title=heading)
-
-
-def below(axes: Axes) -> None:
-    """Put the legend below the plot."""
-    axes.figure.legend(loc="outside lower center", ncols=2)
+MAKERS: dict[Question, Callable[[Axes, Run], None]] = {
+    Question.CALL: latency,
+    Question.IN_FLIGHT: partial(curves, question=Question.IN_FLIGHT, name="window", prefetch=20),
+    Question.THREADS: partial(curves, question=Question.THREADS, name="threads"),
+    Question.SCALE: scale_out,
+    Question.REPLY_SIZE: reply_size,
+}

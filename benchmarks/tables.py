@@ -42,7 +42,9 @@ def worded(name: str, question: str = "", **figures: str) -> Answer:
     """Return an answer without its table: the words by that name, with these figures in them."""
     words = WORDS[name]
     about = " ".join(words["about"].split()).format(**figures)
-    return Answer(words.get("question", question), about, [""], [], words.get("picture"))
+    return Answer(
+        words.get("question", question), about, [""], [], words.get("picture", {}).get("file")
+    )
 
 
 def table(question: Question) -> Callable[[MakeRow], MakeAnswer]:
