@@ -7,10 +7,9 @@ from threading import Barrier
 import pytest
 
 from benchmarks.conftest import Effort, Publish
-from benchmarks.measure import KINDS, Sample, check
+from benchmarks.measure import KINDS, Sample, time_calls
 from benchmarks.programs import Client
 from benchmarks.results import Question
-from contract import fib
 
 QUESTION = Question.THREADS
 BESIDE = ()  # no other client here can be shared
@@ -22,25 +21,18 @@ QUICK = {"threads": {1, 8}}
 def take(client: Client, effort: Effort, program: str, threads: int) -> Sample:
     """Time as many callers as there are threads; each makes one call after the other."""
     ready = Barrier(threads + 1)
-    ended: list[float] = []
 
-    def caller(number: int) -> int:
-        n = number % KINDS
-        answers: list[int] = []
+    def caller(number: int) -> tuple[int, float]:
         ready.wait()
-        end = time.perf_counter() + effort.seconds
-        while not answers or time.perf_counter() < end:
-            answers.append(client.call(n))
-        ended.append(time.perf_counter())
-        check(answers, [fib(n)] * len(answers))
-        return len(answers)
+        calls = time_calls(client.call, number % KINDS, effort.seconds).calls
+        return calls, time.perf_counter()
 
     with ThreadPoolExecutor(threads) as pool:
         callers = [pool.submit(caller, number) for number in range(threads)]
         ready.wait()
         began = time.perf_counter()
-        calls = sum(each.result() for each in callers)
-    return Sample([(max(ended) - began) / calls], calls)
+    calls, ended = zip(*(each.result() for each in callers), strict=True)
+    return Sample([(max(ended) - began) / sum(calls)], sum(calls))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4, 8, 16, 32])
