@@ -55,10 +55,6 @@ class Effort:
     seconds: float
     calls: int  # in a slot, at the least
 
-    def share(self, part: float) -> int:
-        """Return a part of the passes, one at the least."""
-        return max(1, round(self.passes * part))
-
 
 FULL = Effort("full", passes=10, seconds=0.2, calls=5)
 QUICK = Effort("quick", passes=5, seconds=0.06, calls=3)
@@ -148,20 +144,17 @@ def progress(request: pytest.FixtureRequest, rig: Rig, effort: Effort) -> Progre
     """Say on the terminal what is being measured."""
     reporter: Any = request.config.pluginmanager.get_plugin("terminalreporter")
     capture: Any = request.config.pluginmanager.get_plugin("capturemanager")
-    question = request.module.QUESTION
-    started = request.config.stash[STARTED]
 
     def say(text: str) -> None:
-        if effort is ONCE or reporter is None:
-            return
-        line = f"{time.monotonic() - started:4.0f} s  {question}  {text}"
+        seconds = time.monotonic() - request.config.stash[STARTED]
+        line = f"{seconds:4.0f} s  {request.module.QUESTION}  {text}"
         with capture.global_and_fixture_disabled():
             if reporter.isatty:
                 reporter.write(f"\r{line:<79}", flush=True)
             elif text.startswith("pass 1 "):
                 reporter.write(f"\n{line} ", flush=True)
 
-    return say
+    return say if reporter and effort is not ONCE else lambda _: None
 
 
 @pytest.fixture(scope="module")
@@ -176,11 +169,10 @@ def measured(
         else:
             settings = {id_: case.setting for id_, case in cases.items()}
             slots = rig.slots(
-                settings,
-                lambda id_, client: module.take(client, effort, **cases[id_].params),
-                stack,
+                settings, lambda id_, c: module.take(c, effort, **cases[id_].params), stack
             )
-        return interleave(slots, effort.share(getattr(module, "PASSES", 1.0)), progress)
+        passes = max(1, round(effort.passes * getattr(module, "PASSES", 1.0)))
+        return interleave(slots, passes, progress)
 
 
 @pytest.fixture

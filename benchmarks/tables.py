@@ -42,9 +42,9 @@ def worded(name: str, question: str = "", **figures: str) -> Answer:
     """Return an answer without its table: the words by that name, with these figures in them."""
     words = WORDS[name]
     about = " ".join(words["about"].split()).format(**figures)
-    return Answer(
-        words.get("question", question), about, [""], [], words.get("picture", {}).get("file")
-    )
+    headings = ["", *words.get("headings", [])]
+    picture = words.get("picture", {}).get("file")
+    return Answer(words.get("question", question), about, headings, [], picture)
 
 
 def table(question: Question) -> Callable[[MakeRow], MakeAnswer]:
@@ -236,10 +236,6 @@ JOB = 0.02
 def on_paper(run: Run) -> Answer:
     """How many servers, clients and broker cores a rate needs, from the processor time per call."""
     answer = worded("on_paper", utilisation=percent(UTILISATION))
-    answer.headings += [
-        *("calls/s", "servers", "client processes", "broker cores, one node"),
-        *("broker cores, quorum queue", "full first, at calls/s"),
-    ]
     for program in run.programs(Question.IN_FLIGHT):
         entry = run.hundred(program)
         if program in TITLES or entry is None or entry.cpu("broker") is None:
