@@ -108,9 +108,8 @@ def latency(axes: Axes, run: Run) -> None:
         axes.text(right, place + 0.1, milliseconds(entry.time), ha="right", fontweight="bold")
     axes.set_yticks(range(len(entries)), [title(e.program) for e in entries])
     axes.tick_params(axis="y", length=0)
-    marks = [m * 10.0**p for p in range(-4, 1) for m in (1, 2, 5)]
     left = min(float(each.min()) for each in logs) - 0.06
-    marks = [mark for mark in marks if left <= np.log10(mark) <= right]
+    marks = LogLocator(subs=(1, 2, 5)).tick_values(10**left, 10**right)
     axes.set_xticks(np.log10(marks), [f"{mark * 1000:g}" for mark in marks])
     axes.set_xlim(left, right)
 
