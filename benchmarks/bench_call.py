@@ -3,10 +3,8 @@
 from benchmarks.conftest import Effort, Publish
 from benchmarks.measure import Sample, time_calls
 from benchmarks.programs import Client
-from benchmarks.results import Question
 from benchmarks.rig import Rig
 
-QUESTION = Question.CALL
 BESIDE = ("baseline", "first", "peers", "bare")
 
 

@@ -12,10 +12,7 @@ import pytest
 from benchmarks.conftest import Cases, Effort, Publish, Slots
 from benchmarks.first_pika.rpc_client import FibonacciRpcClient
 from benchmarks.measure import Sample, time_calls, warm_up
-from benchmarks.results import Question
 from benchmarks.rig import Rig, Setting
-
-QUESTION = Question.CALLBACK_QUEUE
 
 
 class OnePerCall(FibonacciRpcClient):

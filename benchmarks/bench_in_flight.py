@@ -9,9 +9,7 @@ import pytest
 from benchmarks.conftest import Effort, Publish
 from benchmarks.measure import Sample, time_window
 from benchmarks.programs import BARE, TITLES, Client
-from benchmarks.results import Question
 
-QUESTION = Question.IN_FLIGHT
 BESIDE = ("baseline", "first", "peers", "bare")
 PASSES = 0.6
 QUICK = {"window": {1, 10, 100}, "prefetch": {20}}

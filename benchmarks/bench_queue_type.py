@@ -12,11 +12,9 @@ import pytest
 from benchmarks.conftest import Cases, Effort, Publish, Slots
 from benchmarks.measure import Sample, time_calls, time_window
 from benchmarks.programs import Client
-from benchmarks.results import Question
 from benchmarks.rig import Rig
 from harness.cluster import Cluster
 
-QUESTION = Question.QUEUE_TYPE
 BESIDE = ("baseline",)
 PASSES = 0.5
 QUICK = {"nodes": {1}}

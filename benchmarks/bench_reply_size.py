@@ -9,10 +9,8 @@ import pytest
 from benchmarks.conftest import Effort, Publish
 from benchmarks.measure import Sample, time_calls
 from benchmarks.programs import Client
-from benchmarks.results import Question
 from contract import fib
 
-QUESTION = Question.REPLY_SIZE
 BESIDE = ("baseline",)
 SERVER = {"function": "benchmarks.functions:computed"}
 

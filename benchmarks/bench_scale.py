@@ -19,10 +19,8 @@ from benchmarks.conftest import Cases, Effort, Publish, Slots
 from benchmarks.functions import PID_UNIT
 from benchmarks.measure import Sample, check
 from benchmarks.programs import Client
-from benchmarks.results import Question
 from benchmarks.rig import Rig, Service
 
-QUESTION = Question.SCALE
 BESIDE = ("baseline",)
 SERVER = {"function": "benchmarks.functions:work_20ms"}
 PASSES = 0.2  # most of the time goes into starting servers

@@ -13,12 +13,10 @@ import pytest
 
 from benchmarks.conftest import Cases, Effort, Publish, Slots
 from benchmarks.measure import Sample, check
-from benchmarks.results import Question
 from benchmarks.rig import Rig, Service, Setting
 from contract import fib
 from harness.program import PROJECT_ROOT
 
-QUESTION = Question.SET_UP
 BESIDE = ("baseline", "first", "peers", "bare")
 PASSES = 0.3
 STEPS = ("server start", "import", "first answer")

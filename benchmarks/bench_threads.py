@@ -9,9 +9,7 @@ import pytest
 from benchmarks.conftest import Effort, Publish
 from benchmarks.measure import KINDS, Sample, time_calls
 from benchmarks.programs import Client
-from benchmarks.results import Question
 
-QUESTION = Question.THREADS
 BESIDE = ()  # no other client here can be shared
 SERVER = {"prefetch": 20}
 PASSES = 0.6

@@ -4,10 +4,10 @@ A question's programs are measured in turn by one fixture, `measured`, which the
 taken test after test would hold the machine's drift besides. Each test then hands its times to pytest-benchmark,
 so that its table, JSON, saving and comparing work as ever.
 
-A question's module says what is measured: `QUESTION`; `BESIDE`, what besides the implementations; `take`, one
-slot, or `slots`, all of them; and, where it needs them, `SERVER` (settings of its servers; a parameter may be one
-too), `PASSES` (a share of the run's), `QUICK` (the values of parameters to keep to unless all is to be measured),
-`left_out` (combinations that are never measured).
+A question's module has its name in `results.Question`, and says what is measured: `BESIDE`, what besides the
+implementations; `take`, one slot, or `slots`, all of them; and, where it needs them, `SERVER` (settings of its
+servers; a parameter may be one too), `PASSES` (a share of the run's), `QUICK` (the values of parameters to keep to
+unless all is to be measured), `left_out` (combinations that are never measured).
 """
 
 import time
@@ -24,7 +24,7 @@ import pytest
 from benchmarks import environment, report
 from benchmarks.measure import SHARES, Invalid, Measured, Sample, interleave
 from benchmarks.programs import missing_peers, programs, title
-from benchmarks.results import refusal
+from benchmarks.results import Question, refusal
 from benchmarks.rig import Rig, Setting
 from conftest import backends
 from harness.broker import ExternalBroker, PrivateBroker
@@ -80,6 +80,11 @@ def replayed() -> float:
 # -- which tests there are -----------------------------------------------------------------------------
 
 
+def question(module: Any) -> Question:
+    """Return what a module's benchmarks ask: `bench_call.py` is for `Question.CALL`."""
+    return Question[Path(module.__file__).stem.removeprefix("bench_").upper()]
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a benchmark for each implementation, and for what its module wants beside them."""
     beside = getattr(metafunc.module, "BESIDE", None)
@@ -98,7 +103,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not isinstance(item, pytest.Function) or "publish" not in item.fixturenames:
             continue
         module: Any = item.module
-        item.add_marker(pytest.mark.benchmark(group=module.QUESTION, timer=replayed))
+        item.add_marker(pytest.mark.benchmark(group=question(module), timer=replayed))
         only = {} if effort is FULL else getattr(module, "QUICK", {})
         params = item.callspec.params
         never = getattr(module, "left_out", lambda **_: False)
@@ -147,7 +152,7 @@ def progress(request: pytest.FixtureRequest, rig: Rig, effort: Effort) -> Progre
 
     def say(text: str) -> None:
         seconds = time.monotonic() - request.config.stash[STARTED]
-        line = f"{seconds:4.0f} s  {request.module.QUESTION}  {text}"
+        line = f"{seconds:4.0f} s  {question(request.module)}  {text}"
         with capture.global_and_fixture_disabled():
             if reporter.isatty:
                 reporter.write(f"\r{line:<79}", flush=True)
