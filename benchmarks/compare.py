@@ -6,6 +6,7 @@ The quick form of the benchmark: one broker, and one server of each as it is by 
 import argparse
 import os
 import sys
+from collections.abc import Callable
 
 from rich.console import Console
 
@@ -16,7 +17,7 @@ from benchmarks.measure import Invalid, Measured, Sample, check, time_calls, tim
 from benchmarks.programs import Client
 from benchmarks.report import console, terminal_table
 from benchmarks.results import Entry
-from benchmarks.rig import Rig, Setting, Take
+from benchmarks.rig import Rig, Setting
 from benchmarks.tables import BASE, INVALID, Answer, calls, compared, time
 from contract import fib
 from contract.implementations import IMPLEMENTATIONS, check_implementation
@@ -57,31 +58,25 @@ def main(argv: list[str] | None = None) -> int:
 
 def compare(rig: Rig, packages: list[str], out: Console) -> int:
     """Measure the packages in turn and print the table."""
-    steps: list[tuple[str, Take, int]] = [
-        ("asking each for fib(30) and fib(10000)", lambda _, client: ask(client), 1),
-        (
-            f"{PASSES * CALLS} calls each, one at a time, in turn",
-            lambda _, client: time_calls(client.call, 0, 0, CALLS),
-            PASSES,
-        ),
-        (
-            f"the same with {WINDOW} in flight",
-            lambda _, client: time_window(client.call_many, WINDOW, 0, 2 * WINDOW),
-            PASSES // 2,
-        ),
-    ]
-    settings = {package: Setting(package) for package in packages}
     failed: dict[str, str] = {}
-    found: list[dict[str, Entry]] = []
-    for what, take, passes in steps:
+
+    def step(what: str, take: Callable[[Client], Sample], passes: int) -> dict[str, Entry]:
+        """Measure what has not failed yet."""
         out.print(what, style="dim")
-        results = rig.measure(settings, take, passes)
-        failed |= {p: r.reason for p, r in results.items() if isinstance(r, Invalid)}
-        found.append(
-            {p: Entry(p, {}, r.info()) for p, r in results.items() if isinstance(r, Measured)}
-        )
-        settings = {package: settings[package] for package in found[-1]}
-    _, one, many = found
+        settings = {package: Setting(package) for package in packages if package not in failed}
+        results = rig.measure(settings, lambda _, client: take(client), passes)
+        failed.update((p, r.reason) for p, r in results.items() if isinstance(r, Invalid))
+        return {p: Entry(p, {}, r.info()) for p, r in results.items() if isinstance(r, Measured)}
+
+    def one_at_a_time(client: Client) -> Sample:
+        return time_calls(client.call, 0, 0, CALLS)
+
+    def in_flight(client: Client) -> Sample:
+        return time_window(client.call_many, WINDOW, 0, 2 * WINDOW)
+
+    step("asking each for fib(30) and fib(10000)", ask, 1)
+    one = step(f"{PASSES * CALLS} calls each, one at a time, in turn", one_at_a_time, PASSES)
+    many = step(f"the same with {WINDOW} in flight", in_flight, PASSES // 2)
     lines = [
         [p, INVALID + failed[p]] if p in failed else line(one[p], many[p], one.get(BASE))
         for p in packages
