@@ -67,15 +67,15 @@ class Stream:
         transport = connection.transport
         self._socket: socket.socket = transport.sock
         self._receive: Callable[[int], bytes] = transport._quick_recv
-        self._send: Callable[[bytes], None] = transport._write
-        self._unsent = b""
+        self._send: Callable[[bytearray], None] = transport._write
+        self._unsent = bytearray()  # which grows in place: a large message is many frames
         self.may_wait = True  # for an answer while setting up, `read_timeout` seconds
         transport._quick_recv, transport._write = self._read, self._write
 
     def send_all(self) -> None:
         """Send what there is to be sent."""
         if self._unsent:
-            data, self._unsent = self._unsent, b""
+            data, self._unsent = self._unsent, bytearray()
             self._send(data)
 
     def _write(self, data: bytes | memoryview) -> None:

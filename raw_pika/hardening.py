@@ -70,16 +70,18 @@ class TolerantConnection(pika.SelectConnection):
 
     _frame_buffer: bytes
     _transport: Any  # neither is in the stub, nor what is called here
-    _unsent = b""
+    _unsent: bytearray | None = None
 
     def send_all(self) -> None:
         """Send what there is to be sent; the event loop sends what the socket does not take yet."""
-        data, self._unsent = self._unsent, b""
+        data, self._unsent = self._unsent, None
         if data and self._transport is not None:  # else it was lost meanwhile
             self._transport.write(data)
             self._transport._on_socket_writable()
 
     def _adapter_emit_data(self, data: bytes) -> None:
+        if self._unsent is None:
+            self._unsent = bytearray()  # which grows in place: a large message is many frames
         self._unsent += data
         if not self.is_open:
             self.send_all()  # nobody else does while it is being opened

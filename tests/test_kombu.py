@@ -120,8 +120,8 @@ def test_all_that_was_published_is_sent_at_once(url: str, queue: str) -> None:
         stream, sent = connection._stream, list[bytes]()
         send = stream._send
 
-        def note(data: bytes) -> None:
-            sent.append(data)
+        def note(data: bytearray) -> None:
+            sent.append(bytes(data))
             send(data)
 
         stream._send = note
