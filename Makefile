@@ -11,7 +11,8 @@ export PYTHONDONTWRITEBYTECODE :=
 
 PY := .venv/bin/python
 # A file on one worker: its tests share brokers, a cluster, what was measured. In the order of tests/conftest.py.
-PARALLEL := -n 6 --dist loadfile --no-loadscope-reorder
+# Eight workers on two cores: most tests wait most of the time. With six a quarter of the processors' time was idle.
+PARALLEL := -n 8 --dist loadfile --no-loadscope-reorder
 
 define OLDEST
 import re, tomllib

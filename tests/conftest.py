@@ -11,25 +11,33 @@ from contract.implementations import IMPLEMENTATIONS
 from tests.conformance import Recorder, backend_of, clauses_of, explain
 from tests.time_limits import Overrun, TimeLimits
 
-# What is begun last is waited for: in this order the workers of pytest-xdist end together.
+# What is begun last is waited for, so the files that take longest come first. Most of them wait for deadlines and
+# reconnections; test_docs, test_cluster, test_programs and others keep a processor busy. Those stand among the
+# former: else the processors idle in a run's first half, and everything is late in the second.
 LONGEST = [
-    "test_suite_catches.py",
-    "test_calls.py",
-    "test_promises.py",
-    "test_promises_of_servers.py",
     "test_server.py",
-    "test_celery.py",
-    "test_surroundings.py",
     "test_faults.py",
-    "test_broker_limits.py",
-    "test_resources.py",
-    "test_errors.py",
-    "test_trust.py",
-    "test_bad_input.py",
-    "test_cluster.py",
-    "test_harness.py",
+    "test_surroundings.py",
+    "test_calls.py",
     "test_docs.py",
+    "test_harness.py",
+    "test_errors.py",
+    "test_promises_of_servers.py",
+    "test_cluster.py",
+    "test_celery.py",
     "test_programs.py",
+    "test_promises.py",
+    "test_trust.py",
+    "test_resources.py",
+    "test_broker_limits.py",
+    "test_bad_input.py",
+    "test_soak.py",
+    "test_wire.py",
+    "test_suite_catches.py",
+    "test_benchmarks_truth.py",
+    "test_suite_survives.py",
+    "test_ladder.py",
+    "test_packaging.py",
 ]
 
 FAILED = pytest.StashKey[bool]()
