@@ -57,7 +57,8 @@ class Reader:
         self._ends: list[tuple[Program, str]] = []
         self._returncode = 0
         # a copy: what a page has its reader write must not be written here
-        leave_out = shutil.ignore_patterns(".*", "__pycache__", "out")
+        # (bytecode too, which is valid there: each page's programs need not compile the project anew)
+        leave_out = shutil.ignore_patterns(".*", "out")
         shutil.copytree(PROJECT_ROOT, folder, dirs_exist_ok=True, ignore=leave_out)
         (folder / "rabbitmqctl").write_text(
             "#!/bin/sh\n"
