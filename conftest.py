@@ -119,23 +119,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what was not asked for, or cannot be; expect what a backend declares it cannot do to fail."""
     chosen = config.getoption("--backend")
     measuring = config.getoption("benchmark_only")
-    kept = []
+    kept, left_out = [], []
     for item in items:
         callspec = getattr(item, "callspec", None)
         backend = callspec.params.get("backend") if callspec else None
         # measures other programs beside the backends
         benchmark = "benchmark" in getattr(item, "fixturenames", ())
-        if (measuring and not benchmark) or (chosen and backend is None and not benchmark):
-            continue
-        if backend and any(m.args[0] in gaps(backend) for m in item.iter_markers("only_with")):
+        if (
+            (measuring and not benchmark)
+            or (chosen and backend is None and not benchmark)
+            or (backend and any(m.args[0] in gaps(backend) for m in item.iter_markers("only_with")))
+        ):
+            left_out.append(item)
             continue
         kept.append(item)
         for mark in item.iter_markers("needs"):
             reason = gaps(backend).get(mark.args[0]) if backend else None
             if reason is not None:
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
-    if len(kept) < len(items):
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
         items[:] = kept
 
 

@@ -1,5 +1,6 @@
 """The suite as a measure for implementations: clauses to choose, time limits, and what a run found out."""
 
+import gc
 from collections.abc import Generator
 from pathlib import Path
 
@@ -84,11 +85,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Begin with the files that take longest; leave out the clauses that were not asked for."""
     place = {name: i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
-    chosen = set(config.getoption("--clause") or CLAUSES)
-    left_out = [item for item in items if not chosen.intersection(clauses_of(item))]
-    if left_out and config.getoption("--clause"):
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    if chosen := set(config.getoption("--clause") or ()):
+        kept = [item for item in items if chosen.intersection(clauses_of(item))]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported and collected from being searched for garbage, again and again, until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
