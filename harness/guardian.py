@@ -31,17 +31,14 @@ def family(leader: int) -> set[psutil.Process]:
     left the session, as the helpers of an Erlang VM do. Their guardians are left out: whoever
     kills a family needs them to clear away what it leaves.
     """
-    everyone = list(psutil.process_iter())
-    members = {p for p in everyone if _session(p.pid) == leader and not _is_zombie(p)}
-    # Whose child each process is costs a hundred times what its session does: not for nobody.
-    parents = {p: _quietly(p.ppid) for p in everyone} if members else {}
-    while True:
-        pids = {p.pid for p in members}
-        children = {p for p in everyone if parents.get(p) in pids} - members
-        children = {p for p in children if not _is_zombie(p)}
-        if not children:
-            return {p for p in members if __file__ not in (_quietly(p.cmdline) or [])}
-        members |= children
+    # By its number, first: to look at each process of the machine took half of the time of a server's end.
+    pids = [pid for pid in psutil.pids() if _session(pid) == leader]
+    found = {_quietly(functools.partial(psutil.Process, pid)) for pid in pids}
+    members = {p for p in found if p is not None and not _is_zombie(p)}
+    for member in tuple(members):
+        children = _quietly(functools.partial(member.children, recursive=True)) or []
+        members.update(p for p in children if not _is_zombie(p))
+    return {p for p in members if __file__ not in (_quietly(p.cmdline) or [])}
 
 
 def kill_family(leader: int) -> None:
