@@ -308,6 +308,13 @@ class PrivateBroker:
         count = "[{_, Count}] = rabbit_amqqueue:info(Queue, [messages_unacknowledged])"
         return int(self.evaluate(f"{_lookup(queue)}, {count}, Count"))
 
+    def members(self, queue: str) -> set[str]:
+        """Return the names of the nodes that keep a quorum queue."""
+        names = "[{_, Nodes}] = rabbit_amqqueue:info(Queue, [members])"
+        # as texts: a node's name may come with Erlang's quotes or without
+        texts = "[atom_to_list(Node) || Node <- Nodes]"
+        return set(json.loads(self.evaluate(f"{_lookup(queue)}, {names}, {texts}")))
+
     def delete_queue(self, queue: str) -> None:
         """Delete a queue, another connection's exclusive one too, which AMQP does not allow."""
         self.evaluate(f"{_lookup(queue)}, rabbit_amqqueue:delete(Queue, false, false, <<>>)")

@@ -48,8 +48,7 @@ def test_node_killed(serve: Serve, connect: Connect, cluster: Cluster, queue: st
     # can hold back what its channel publishes later (rabbitmq-server issue 3671): calls time out.
     assert clients[1].call(10, timeout=30) == 55
     assert connect(cluster.url, queue_type="quorum").call(11, timeout=30) == 89
-    [row] = [row for row in others[0].table("queues", "name", "members") if row["name"] == queue]
-    assert len(row["members"]) == 3
+    assert others[0].members(queue) == {node.node for node in cluster.nodes}
 
 
 def running(node: PrivateBroker) -> set[str]:
@@ -71,5 +70,4 @@ def test_killed_node_rejoins(cluster: Cluster) -> None:
             )
     second.start()
     assert running(first) == names
-    members = {row["name"]: row["members"] for row in second.table("queues", "name", "members")}
-    assert len(members["replicated"]) == 3
+    assert second.members("replicated") == names
