@@ -19,6 +19,7 @@ README's first table.
 """
 
 import ast
+import functools
 import re
 import sys
 import textwrap
@@ -192,6 +193,12 @@ def line_with(piece: str, lines: list[str], begin: int) -> int:
     raise ValueError(f"no line with {piece!r} after line {begin} of: {lines[0].strip()}")
 
 
+@functools.cache
+def parsed(text: str) -> ast.Module:
+    """Return a module's syntax tree; pages ask for the same few modules hundreds of times."""
+    return ast.parse(text)
+
+
 def definition(text: str, name: str) -> str:
     """Return one definition out of a module's text, with its decorators and without its indentation.
 
@@ -199,7 +206,7 @@ def definition(text: str, name: str) -> str:
         ValueError: there is none of that name: the source has changed.
     """
     lines = text.splitlines(keepends=True)
-    node: ast.AST = ast.parse(text)
+    node: ast.AST = parsed(text)
     for part in name.split("."):
         found = [child for child in ast.iter_child_nodes(node) if part in names_of(child)]
         if not found:
