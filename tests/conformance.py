@@ -111,7 +111,8 @@ class Recorder:
         if not self._table:
             return
         by_clause = self._by_clause()
-        if self._outcomes and not self._tests:
+        on_workers = terminalreporter.config.getoption("dist", "no") != "no"
+        if on_workers and self._outcomes and not self._tests:
             terminalreporter.line("no worker was left to say which tests belong to which clause")
         for backend in sorted({backend for _, backend in self._tests.values()}):
             terminalreporter.section(f"{backend}: the contract's clauses")
