@@ -2,7 +2,7 @@
 
 pika's `SelectConnection` never blocks: what it is asked for, it does while its event loop runs, and then calls
 back. Here the loop runs until the callback has come, so that connecting reads from top to bottom.
-(Only `SelectConnection` means callbacks; with `BlockingConnection` half as many calls a second were measured.)
+(Only `SelectConnection` means callbacks; `BlockingConnection` makes less than half as many calls a second.)
 """
 
 import re
