@@ -80,7 +80,7 @@ class Proxy:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.refuse()
+        self._run(self._end())
         self._run(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -154,6 +154,12 @@ class Proxy:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    async def _end(self) -> None:
+        await self._refuse()
+        # what was accepted just before is refused when its turn comes
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others)
 
     async def _heal(self) -> None:
         await self._set(self._delay, "both", 0.0)
