@@ -106,8 +106,9 @@ class RpcConsumer(Consumer):
         while self._done:
             message = self._done.popleft()
             message.headers = {}  # they hold the message: a cycle, left to the garbage collector
+            was_held = message in self._held
             self._held.discard(message)
-            if message.is_lost or message.acknowledged:
+            if message.is_lost or not was_held:
                 continue  # C11, C17: the broker gives it to somebody else, who replies
             self._backoff.on_reply()
             if message.reply and (reply_to := message.properties.get("reply_to")):
@@ -152,6 +153,6 @@ class RpcConsumer(Consumer):
         for tag in list(channel.callbacks):
             channel.basic_cancel(tag)
         for message in tuple(self._held):
-            if next(message.claims) == 0:  # no thread has begun it, nor will
-                message.requeue()
+            if not (message.is_lost or message.reply or next(message.claims)):
+                message.requeue()  # no thread has begun it, nor will
                 self._held.remove(message)

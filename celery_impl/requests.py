@@ -40,8 +40,11 @@ class TaskMessage(PlainMessage):
     headers: Any
     deadline = math.inf  # time.monotonic()
     reply: dict[str, Any] | None = None
-    # gives 0 to the first who asks: the thread that is to compute it, or who gives it back
-    claims = itertools.count(1)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # gives 0 to the first who asks: the thread that is to compute it, or who gives it back
+        self.claims = itertools.count()
 
     @property
     def correlation_id(self) -> Any:
@@ -109,4 +112,3 @@ def rewrite(message: TaskMessage, n: Any) -> None:
     }
     message.content_type, message.content_encoding = CONTENT_TYPE, "utf-8"
     message.body = json.dumps([[n], {}, {}])
-    message.claims = itertools.count()
