@@ -47,7 +47,7 @@ class FibonacciRpcServer:
             pool="threads",  # prefork answers for a killed child, or (a setting) runs its task for ever
             concurrency=self._options.concurrency,
             consumer_cls=partial(RpcConsumer, options=self._options),
-            use_eventloop=False,  # the consumer's loop is kombu_impl's
+            use_eventloop=False,  # the consumer has a loop of its own
             prefetch_multiplier=0,  # the consumer sets it: Celery's is a multiple of the concurrency
             without_mingle=True,  # else it asks other workers what they know, and waits a second
             without_gossip=True,  # else a queue for other workers' events, and a connection for its own

@@ -53,6 +53,7 @@ class Connection:
 
     def read(self, *, wait: bool = True) -> None:
         """Send what was published; wait until something arrives, and handle it. A heartbeat may be due."""
+        self.is_waiting = False  # Ctrl-C may have left it so
         self._stream.send_all()
         self.is_waiting = True
         ready = self._selector.select(self._heartbeat_check) if wait else []

@@ -15,7 +15,7 @@ import kombu
 from amqp.method_framing import frame_handler
 from kombu.transport import pyamqp
 
-from rpc_core.limits import CONNECT_TIMEOUT, IO_TIMEOUT
+from rpc_core.limits import CONNECT_TIMEOUT, IO_TIMEOUT, SEND_TOGETHER
 from rpc_core.properties import strip_undecodable_properties
 
 CONTENT_HEADER = 2  # the type of the frame that carries a message's properties
@@ -59,7 +59,7 @@ class Stream:
     By default it busy-loops until the rest has come. And it asks for the exact size of each part of a frame, seven
     times for a reply; here it gets what has arrived, and keeps the rest, which it can.
 
-    And how it sends: all that was published, at once, before it waits. By default it sends each message by itself:
+    And how it sends: at once what was published, before it waits. By default it sends each message by itself:
     with 100 in flight there are half as many calls a second. There is no public way to either.
     """
 
@@ -76,10 +76,16 @@ class Stream:
         """Send what there is to be sent."""
         if self._unsent:
             data, self._unsent = self._unsent, bytearray()
-            self._send(data)
+            try:
+                self._send(data)
+            # by `write_timeout`, perhaps in mid-frame: no "nothing to read", as within `_read` it would be
+            except (BlockingIOError, TimeoutError) as error:
+                raise ConnectionAbortedError(f"nobody reads: {error}") from error
 
     def _write(self, data: bytes | memoryview) -> None:
         self._unsent += data
+        if len(self._unsent) > SEND_TOGETHER:
+            self.send_all()
 
     def _read(self, size: int) -> bytes:
         """Return some bytes; not more than a few replies, for py-amqp copies what it keeps."""

@@ -1,6 +1,6 @@
 """A client on kombu, which gives you objects: a connection, queues, a producer, a consumer.
 
-What kombu does here: connecting, declaring, publishing and consuming, as calls that wait for the broker's answer.
+What kombu does here: connecting, declaring and consuming, as calls that wait for the broker's answer; publishing.
 What it leaves to you: everything else. When to read the connection, in which thread, and what to do when it is
 lost stands in `rpc_core/client.py`, which is the same for all layers.
 """

@@ -1,6 +1,6 @@
 """A server on kombu, which gives you objects: a connection, queues, a producer, a consumer.
 
-What kombu does here: connecting, declaring, prefetch, acknowledging, as calls that wait for the broker's answer.
+What kombu does here: connecting, declaring, prefetch, as calls that wait for the broker's answer; acknowledging.
 What it leaves to you: everything else. Where to compute so that heartbeats go on, how to stop, and what to do when
 the connection is lost stands in `rpc_core/server.py`, which is the same for pika and kombu.
 """

@@ -90,6 +90,7 @@ class Connection:
 
     def read(self, *, wait: bool = True) -> None:
         """Send what was published; wait until something arrives, and handle it: run the event loop once."""
+        self._loop.is_waiting = False  # Ctrl-C may have left it so
         if self._connection is not None:
             self._connection.send_all()
         self._loop.run_once(wait=wait)

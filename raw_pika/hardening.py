@@ -12,6 +12,7 @@ import pika
 from pika import frame, spec
 from pika.adapters.select_connection import IOLoop
 
+from rpc_core.limits import SEND_TOGETHER
 from rpc_core.properties import strip_undecodable_properties
 
 HEADER_SIZE = spec.FRAME_HEADER_SIZE  # bytes: a frame's type, channel and size
@@ -63,7 +64,7 @@ class TolerantConnection(pika.SelectConnection):
 
     pika raises out of its event loop at them; the message would stay in its queue, and end the next server too.
 
-    And it sends all that was published at once, when `send_all` is called. pika sends each frame by itself, three
+    And it sends at once what was published, when `send_all` is called. pika sends each frame by itself, three
     for a message, and first asks the event loop whether the socket takes more: a call takes a tenth longer, and
     with 100 in flight there are half as many a second.
     """
@@ -83,8 +84,8 @@ class TolerantConnection(pika.SelectConnection):
         if self._unsent is None:
             self._unsent = bytearray()  # which grows in place: a large message is many frames
         self._unsent += data
-        if not self.is_open:
-            self.send_all()  # nobody else does while it is being opened
+        if len(self._unsent) > SEND_TOGETHER or not self.is_open:
+            self.send_all()  # while it is being opened nobody else does
 
     def _read_frame(self) -> tuple[int, frame.Frame | frame.ProtocolHeader | None]:
         try:

@@ -56,7 +56,7 @@ class Link(Protocol):
         """
 
     def read(self) -> None:
-        """Wait until something arrives, or `wake`, and handle it; raise if the connection is lost."""
+        """Send what is unsent; wait for something, or `wake`, and handle it; raise if the connection is lost."""
 
     @property
     def is_waiting(self) -> bool:

@@ -26,5 +26,8 @@ SCAN_INTERVAL = 0.01
 STEP_ASIDE = 0.05
 """Without a call for so long, a client's background thread reads again, which it had left to callers."""
 
+SEND_TOGETHER = 65_536
+"""Bytes that wait for the next read at most, to be sent at once. What exceeds it is sent when it is published."""
+
 KEEP_ALIVE_INTERVAL = 0.05
 """C16: between two looks at the connection while the server's main thread computes."""

@@ -20,7 +20,7 @@ from rpc_core.refusals import Failure
 from rpc_core.request_queue import Arguments, open_as_it_is
 from rpc_core.workers import KeepAlive, Workers
 
-HOLD_BACK = KEEP_ALIVE_INTERVAL / 10  # seconds that a reply may wait for others, to go with them
+HOLD_BACK = KEEP_ALIVE_INTERVAL / 10  # seconds; a reply may wait for others that are so quick
 
 
 @dataclass(eq=False, slots=True)
@@ -77,7 +77,7 @@ class Link(Protocol):
         """Take no more requests (C17)."""
 
     def read(self, *, wait: bool = True) -> None:
-        """Wait until something arrives, or `wake`, and handle it; raise if the connection is lost."""
+        """Send what is unsent; wait for something, or `wake`, and handle it; raise if the connection is lost."""
 
     def wake(self) -> None:
         """End the wait in `read`, or the next one. From any thread, also in a signal's handler."""

@@ -12,6 +12,7 @@ from kombu.utils.json import loads
 
 from conftest import OpenBroker
 from kombu_common.connection import Connection as Opened
+from rpc_core.limits import SEND_TOGETHER
 from tests.waiting import wait_until
 
 
@@ -142,3 +143,38 @@ def test_all_that_was_published_is_sent_at_once(url: str, queue: str) -> None:
     with Connection(url) as another:
         mine = Queue(queue)(another.default_channel)
         wait_until(lambda: mine.queue_declare(passive=True)[1] == 4, "the last to arrive")
+
+
+def test_what_is_large_does_not_wait(url: str, queue: str) -> None:
+    """So that nothing is copied twice, expires or holds up `close` while it waits."""
+    connection = Opened(Connection(url))
+    try:
+        producer = Producer(connection.channel)
+        producer.publish("30", routing_key=queue)
+        assert connection._stream._unsent
+        producer.publish("x" * SEND_TOGETHER, routing_key=queue)
+        assert not connection._stream._unsent
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, BlockingIOError, TimeoutError])
+def test_ended_while_sending(url: str, queue: str, error: type[BaseException]) -> None:
+    """C4, C7: a send that is ended is neither a wait that is, nor "nothing has arrived"."""
+    connection = Opened(Connection(url))
+    try:
+        stream, send = connection._stream, connection._stream._send
+
+        def ended(_data: bytearray) -> None:
+            stream._send = send
+            raise error
+
+        connection.is_waiting = True  # by Ctrl-C in a wait before
+        Producer(connection.channel).publish("30", routing_key=queue)
+        stream._send = ended
+        expected = KeyboardInterrupt if error is KeyboardInterrupt else ConnectionAbortedError
+        with pytest.raises(expected):
+            connection.read()
+        assert not connection.is_waiting
+    finally:
+        connection.close()

@@ -13,6 +13,7 @@ from pika.spec import Queue
 
 from conftest import OpenBroker
 from raw_pika.connection import Answer, Connection
+from rpc_core.limits import SEND_TOGETHER
 from tests.waiting import wait_until
 
 
@@ -98,6 +99,33 @@ def test_more_than_a_socket_takes(
     publish(connection, queue, b"second")
     wait_until(lambda: count(connection, queue) == 2, "both to arrive")
     assert tries[3] == tries[1]
+
+
+def test_what_is_large_does_not_wait(connection: Connection, queue: str, sent: list[bytes]) -> None:
+    """So that nothing is copied twice, expires or holds up `close` while it waits."""
+    sent.clear()
+    publish(connection, queue, b"30")
+    assert sent == []
+    publish(connection, queue, b"x" * SEND_TOGETHER)
+    assert sum(map(len, sent)) > SEND_TOGETHER
+
+
+def test_interrupted_while_sending(
+    connection: Connection, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C7: Ctrl-C in a send is not taken for one in a wait, whatever another has left behind."""
+
+    def interrupted(_sock: object, _data: bytes) -> int:
+        raise KeyboardInterrupt
+
+    connection._loop.is_waiting = True  # by Ctrl-C in a wait before
+    publish(connection, queue, b"30")
+    with monkeypatch.context() as patched:
+        transport: Any = io_services_utils._AsyncTransportBase
+        patched.setattr(transport, "_sigint_safe_send", staticmethod(interrupted))
+        with pytest.raises(KeyboardInterrupt):
+            connection.read()
+    assert not connection.is_waiting
 
 
 def test_what_was_published_before_close_arrives(
