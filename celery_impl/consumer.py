@@ -8,13 +8,12 @@ import logging
 from collections import deque
 from typing import Any
 
-import kombu
 from celery.exceptions import WorkerShutdown
 from celery.worker.consumer import Consumer
 from celery.worker.state import active_requests
-from kombu import Producer
+from kombu import Connection, Exchange, Producer
 
-from celery_impl.connection import Connection, failure_of, open_connection
+from celery_impl.connection import failure_of, open_connection
 from celery_impl.requests import TaskMessage, check
 from rpc_core.connecting import ServerBackoff, open_any
 from rpc_core.programs import EXIT_REFUSED, ServerOptions, StopSignals, print_ready
@@ -27,8 +26,6 @@ log = logging.getLogger(__name__)
 class RpcConsumer(Consumer):
     """Consumes the request queue. Its methods stand in the order in which Celery calls them."""
 
-    _link: Connection
-
     def __init__(self, *args: Any, options: ServerOptions, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         start_threads(self.pool.executor, options.concurrency)  # Celery's wait for jobs
@@ -39,7 +36,7 @@ class RpcConsumer(Consumer):
         self._held: set[TaskMessage] = set()  # not acknowledged yet
         self._done: deque[TaskMessage] = deque()  # by the pool
 
-    def connect(self) -> kombu.Connection:
+    def connect(self) -> Connection:
         """Return a connection, however long it takes (C18); Celery's own gives up after 100 attempts."""
         while True:
             if self._lost is not None:
@@ -58,7 +55,8 @@ class RpcConsumer(Consumer):
                 self._lost = failure_of(error)
             else:
                 self._link.channel.Message = TaskMessage  # type: ignore[attr-defined]
-                self._producer = Producer(self._link.channel, auto_declare=False)
+                # 1 is transient: kombu's default is to write every message to disk
+                self._producer = Producer(self._link.channel, Exchange(delivery_mode=1))
                 return self._link.kombu
 
     def loop(self, *_: Any) -> None:
@@ -114,10 +112,7 @@ class RpcConsumer(Consumer):
             if message.reply and (reply_to := message.properties.get("reply_to")):
                 id_ = message.correlation_id or message.reply["task_id"] or None
                 log.debug("-> reply %s: %.100r", id_, message.reply)
-                # 1 is transient: kombu's default is to write every message to disk
-                self._producer.publish(
-                    message.reply, routing_key=reply_to, correlation_id=id_, delivery_mode=1
-                )
+                self._producer.publish(message.reply, routing_key=reply_to, correlation_id=id_)
             message.ack()
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:

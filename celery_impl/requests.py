@@ -7,7 +7,6 @@ whatever a message asks for. Who only reads how a Celery worker is made can skip
 import itertools
 import json
 import logging
-import math
 import time
 from typing import Any
 
@@ -38,7 +37,7 @@ class TaskMessage(PlainMessage):
 
     channel: Any
     headers: Any
-    deadline = math.inf  # time.monotonic()
+    deadline = float("inf")  # time.monotonic()
     reply: dict[str, Any] | None = None
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -78,10 +77,9 @@ def decode_request(message: TaskMessage, service: Service) -> Any:
         InvalidRequest: it does not call our task with one valid n, and nothing else, in Celery's protocol 2.
     """
     headers = message.headers
-    if not is_json(message.content_type):
-        raise InvalidRequest(
-            f"content type must be {CONTENT_TYPE}, not {message.content_type!r:.80}"
-        )
+    content_type = message.content_type
+    if not is_json(content_type):
+        raise InvalidRequest(f"content type must be {CONTENT_TYPE}, not {content_type!r:.80}")
     if message.compression:
         raise InvalidRequest("body must not be compressed")
     if headers.get("task") != TASK or not isinstance(headers.get("id"), str):
