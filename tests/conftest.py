@@ -86,8 +86,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     place = {name: i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
     if chosen := set(config.getoption("--clause") or ()):
-        kept = [item for item in items if chosen.intersection(clauses_of(item))]
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        kept, left_out = list[pytest.Item](), list[pytest.Item]()
+        for item in items:
+            (kept if chosen.intersection(clauses_of(item)) else left_out).append(item)
+        config.hook.pytest_deselected(items=left_out)
         items[:] = kept
 
 

@@ -114,67 +114,64 @@ def test_consumer_declares_a_copy(connection: Connection) -> None:
 # -- what kombu_impl's and celery_impl's connection does besides -------------------------------------------
 
 
-def test_all_that_was_published_is_sent_at_once(url: str, queue: str) -> None:
+@pytest.fixture
+def opened(url: str) -> Iterator[Opened]:
+    """A connection of theirs."""
+    opened = Opened(Connection(url))
+    yield opened
+    opened.close()
+
+
+def test_all_that_was_published_is_sent_at_once(opened: Opened, url: str, queue: str) -> None:
     """One send for all messages, before the connection waits for anything."""
-    connection = Opened(Connection(url))
-    try:
-        stream, sent = connection._stream, list[bytes]()
-        send = stream._send
+    stream, sent = opened._stream, list[bytes]()
+    send = stream._send
 
-        def note(data: bytearray) -> None:
-            sent.append(bytes(data))
-            send(data)
+    def note(data: bytearray) -> None:
+        sent.append(bytes(data))
+        send(data)
 
-        stream._send = note
-        mine: Any = Queue(queue)(connection.channel)
-        mine.declare()  # waits for its answer, so it was sent
-        sent.clear()
-        producer = Producer(connection.channel)
-        for body in ("first", "second", "third"):
-            producer.publish(body, routing_key=queue)
-        assert sent == []
-        connection.read(wait=False)
-        [data] = sent
-        assert data.index(b"first") < data.index(b"second") < data.index(b"third")
-        wait_until(lambda: mine.queue_declare(passive=True)[1] == 3, "all three to arrive")
-        producer.publish("last", routing_key=queue)
-    finally:
-        connection.close()
+    stream._send = note
+    mine: Any = Queue(queue)(opened.channel)
+    mine.declare()  # waits for its answer, so it was sent
+    sent.clear()
+    producer = Producer(opened.channel)
+    for body in ("first", "second", "third"):
+        producer.publish(body, routing_key=queue)
+    assert sent == []
+    opened.read(wait=False)
+    [data] = sent
+    assert data.index(b"first") < data.index(b"second") < data.index(b"third")
+    wait_until(lambda: mine.queue_declare(passive=True)[1] == 3, "all three to arrive")
+    producer.publish("last", routing_key=queue)
+    opened.close()
     with Connection(url) as another:
         mine = Queue(queue)(another.default_channel)
         wait_until(lambda: mine.queue_declare(passive=True)[1] == 4, "the last to arrive")
 
 
-def test_what_is_large_does_not_wait(url: str, queue: str) -> None:
+def test_what_is_large_does_not_wait(opened: Opened, queue: str) -> None:
     """So that nothing is copied twice, expires or holds up `close` while it waits."""
-    connection = Opened(Connection(url))
-    try:
-        producer = Producer(connection.channel)
-        producer.publish("30", routing_key=queue)
-        assert connection._stream._unsent
-        producer.publish("x" * SEND_TOGETHER, routing_key=queue)
-        assert not connection._stream._unsent
-    finally:
-        connection.close()
+    producer = Producer(opened.channel)
+    producer.publish("30", routing_key=queue)
+    assert opened._stream._unsent
+    producer.publish("x" * SEND_TOGETHER, routing_key=queue)
+    assert not opened._stream._unsent
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, BlockingIOError, TimeoutError])
-def test_ended_while_sending(url: str, queue: str, error: type[BaseException]) -> None:
+def test_ended_while_sending(opened: Opened, queue: str, error: type[BaseException]) -> None:
     """C4, C7: a send that is ended is neither a wait that is, nor "nothing has arrived"."""
-    connection = Opened(Connection(url))
-    try:
-        stream, send = connection._stream, connection._stream._send
+    stream, send = opened._stream, opened._stream._send
 
-        def ended(_data: bytearray) -> None:
-            stream._send = send
-            raise error
+    def ended(_data: bytearray) -> None:
+        stream._send = send
+        raise error
 
-        connection.is_waiting = True  # by Ctrl-C in a wait before
-        Producer(connection.channel).publish("30", routing_key=queue)
-        stream._send = ended
-        expected = KeyboardInterrupt if error is KeyboardInterrupt else ConnectionAbortedError
-        with pytest.raises(expected):
-            connection.read()
-        assert not connection.is_waiting
-    finally:
-        connection.close()
+    opened.is_waiting = True  # by Ctrl-C in a wait before
+    Producer(opened.channel).publish("30", routing_key=queue)
+    stream._send = ended
+    expected = KeyboardInterrupt if error is KeyboardInterrupt else ConnectionAbortedError
+    with pytest.raises(expected):
+        opened.read()
+    assert not opened.is_waiting

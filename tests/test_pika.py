@@ -16,19 +16,20 @@ from raw_pika.connection import Answer, Connection
 from rpc_core.limits import SEND_TOGETHER
 from tests.waiting import wait_until
 
+TRANSPORT: Any = io_services_utils._AsyncTransportBase  # which gives to the socket
+
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What pika gave to sockets, send by send."""
-    transport: Any = io_services_utils._AsyncTransportBase
-    send, found = transport._sigint_safe_send, list[bytes]()
+    send, found = TRANSPORT._sigint_safe_send, list[bytes]()
 
     def note(sock: object, data: bytes) -> int:
         number: int = send(sock, data)
         found.append(data[:number])
         return number
 
-    monkeypatch.setattr(transport, "_sigint_safe_send", staticmethod(note))
+    monkeypatch.setattr(TRANSPORT, "_sigint_safe_send", staticmethod(note))
     return found
 
 
@@ -81,8 +82,7 @@ def test_more_than_a_socket_takes(
     connection: Connection, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the socket does not take yet is sent later, in order, whatever is published meanwhile."""
-    transport: Any = io_services_utils._AsyncTransportBase
-    send, tries = transport._sigint_safe_send, list[bytes]()
+    send, tries = TRANSPORT._sigint_safe_send, list[bytes]()
 
     def full(sock: object, data: bytes) -> int:
         tries.append(data)
@@ -92,7 +92,7 @@ def test_more_than_a_socket_takes(
         return number
 
     assert count(connection, queue) == 0
-    monkeypatch.setattr(transport, "_sigint_safe_send", staticmethod(full))
+    monkeypatch.setattr(TRANSPORT, "_sigint_safe_send", staticmethod(full))
     publish(connection, queue, b"first")
     connection.read(wait=False)
     assert tries[1] == tries[0][10:]
@@ -121,8 +121,7 @@ def test_interrupted_while_sending(
     connection._loop.is_waiting = True  # by Ctrl-C in a wait before
     publish(connection, queue, b"30")
     with monkeypatch.context() as patched:
-        transport: Any = io_services_utils._AsyncTransportBase
-        patched.setattr(transport, "_sigint_safe_send", staticmethod(interrupted))
+        patched.setattr(TRANSPORT, "_sigint_safe_send", staticmethod(interrupted))
         with pytest.raises(KeyboardInterrupt):
             connection.read()
     assert not connection.is_waiting
