@@ -305,15 +305,18 @@ class PrivateBroker:
 
     def unacknowledged(self, queue: str) -> int:
         """Return how many messages of a queue are delivered and not acknowledged."""
-        count = "[{_, Count}] = rabbit_amqqueue:info(Queue, [messages_unacknowledged])"
-        return int(self.evaluate(f"{_lookup(queue)}, {count}, Count"))
+        return int(self._info(queue, "messages_unacknowledged", "Value"))
 
     def members(self, queue: str) -> set[str]:
         """Return the names of the nodes that keep a quorum queue."""
-        names = "[{_, Nodes}] = rabbit_amqqueue:info(Queue, [members])"
         # as texts: a node's name may come with Erlang's quotes or without
-        texts = "[atom_to_list(Node) || Node <- Nodes]"
-        return set(json.loads(self.evaluate(f"{_lookup(queue)}, {names}, {texts}")))
+        texts = "[atom_to_list(Node) || Node <- Value]"
+        return set(json.loads(self._info(queue, "members", texts)))
+
+    def _info(self, queue: str, item: str, shown: str) -> str:
+        """Return what RabbitMQ knows of a queue under this name, `Value`, as this expression shows it."""
+        info = f"[{{_, Value}}] = rabbit_amqqueue:info(Queue, [{item}])"
+        return self.evaluate(f"{_lookup(queue)}, {info}, {shown}")
 
     def delete_queue(self, queue: str) -> None:
         """Delete a queue, another connection's exclusive one too, which AMQP does not allow."""

@@ -334,6 +334,17 @@ def test_function_that_holds_the_interpreter_lock(
     assert client.stats == Stats(sent=1, succeeded=1)
 
 
+def test_reply_that_is_ready_while_the_interpreter_lock_is_held(
+    serve: Serve, client: RpcClient, log: Path
+) -> None:
+    """C16: it may wait until the next job lets the lock go, and is sent then."""
+    quick, holding = (client.submit(n, timeout=30) for n in (0, 2))
+    server = serve(**logged(log, prefetch=2) | {"function": "tests.poison:holds_the_lock"})
+    assert (quick.result(), holding.result()) == (0, 2)
+    assert logged_calls(log) == [0, 2]
+    assert "next attempt in" not in server.output
+
+
 def test_alarm(serve: Serve, client: RpcClient, private_broker: PrivateBroker, log: Path) -> None:
     """C4, C11, C17: while the broker reads nothing calls end in time; they are computed afterwards."""
     server = serve(**logged(log))

@@ -74,6 +74,15 @@ def test_concurrency(serve: Serve, client: RpcClient, log: Path) -> None:
     assert [future.result() for future in futures] == [3000, 3001, 3002, 3003]
 
 
+def test_reply_waits_for_no_other_job(serve: Serve, client: RpcClient, log: Path) -> None:
+    """C15: what is computed is sent while the next job runs, also if the server has read both at once."""
+    quick, slow = (client.submit(n, timeout=30) for n in (1, 4000))
+    serve(**logged(log, prefetch=2))
+    assert quick.result() == 1
+    assert not slow.done()
+    assert slow.result() == 4000
+
+
 def test_long_job(serve: Serve, client: RpcClient, log: Path) -> None:
     """C16: a job of three heartbeat intervals completes, is computed once, and its connection stays up."""
     server = serve(**logged(log, heartbeat=2))
