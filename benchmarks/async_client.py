@@ -4,11 +4,17 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
+from rpc_core.addresses import broker_urls
+
 
 class AsyncClient(ABC):
     """A client for one thread; a subclass connects, asks and disconnects. A failure is an exception or a hang."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, url: str | None = None, *, queue: str = "rpc_queue", queue_type: str = "classic"
+    ) -> None:
+        self._url = broker_urls(url)[0]
+        self._queue = queue
         self._loop = asyncio.new_event_loop()
         self._loop.run_until_complete(self._connect())
 

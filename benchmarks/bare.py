@@ -4,12 +4,18 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
+from rpc_core.addresses import broker_urls
+
 
 class BareClient(ABC):
     """A client for one thread; a subclass receives into `_answers`. Any failure is an exception or a hang."""
 
-    def __init__(self) -> None:
-        self._ids = map(str, itertools.count(1))
+    def __init__(
+        self, url: str | None = None, *, queue: str = "rpc_queue", queue_type: str = "classic"
+    ) -> None:
+        self._url = broker_urls(url)[0]
+        self._queue = queue
+        self._ids: Iterator[str] = map(str, itertools.count(1))
         self._answers: dict[str, int] = {}
 
     def call(self, n: int) -> int:

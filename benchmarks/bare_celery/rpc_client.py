@@ -2,44 +2,25 @@
 
 from typing import Any
 
-from kombu import Consumer, Producer, Queue
+from kombu import Queue
 
-from benchmarks.bare import BareClient
 from benchmarks.bare_celery.app import make_app
+from benchmarks.bare_kombu import rpc_client
 from contract import fib
-from rpc_core.addresses import broker_urls
 
 
-class FibonacciRpcClient(BareClient):
-    """One connection, for one thread."""
+class FibonacciRpcClient(rpc_client.FibonacciRpcClient):
+    """One connection, for one thread: bare kombu's, with Celery's messages."""
 
-    def __init__(
-        self, url: str | None = None, *, queue: str = "rpc_queue", queue_type: str = "classic"
-    ) -> None:
-        super().__init__()
-        self._app = make_app(broker_urls(url)[0], queue, fib)
-        self._queue = Queue(queue, exchange="", routing_key=queue)
-        self._connection = self._app.connection_for_write()
-        channel = self._connection.default_channel
-        self._producer = Producer(channel, auto_declare=False)
-        self._callback_queue = Queue("", exclusive=True, durable=False).bind(channel)
-        self._callback_queue.declare()  # here: a consumer would declare a copy, which keeps the name
-        Consumer(
-            channel,
-            [self._callback_queue],
-            callbacks=[self._on_result],
-            accept=["json"],
-            no_ack=True,
-            auto_declare=False,
-        ).consume()
+    def _connect(self) -> Any:
+        self._app = make_app(self._url, self._queue, fib)
+        self._request_queue = Queue(self._queue, exchange="", routing_key=self._queue)
+        return self._app.connection_for_write()
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.release()
+        super().close()
         self._app.close()
-
-    def _run_once(self) -> None:
-        self._connection.drain_events()
 
     def _publish(self, n: int, correlation_id: str) -> None:
         amqp = self._app.amqp
@@ -47,8 +28,8 @@ class FibonacciRpcClient(BareClient):
             correlation_id, "fib", (n,), reply_to=self._callback_queue.name
         )
         amqp.send_task_message(
-            self._producer, "fib", message, queue=self._queue, declare=[], retry=False
+            self._producer, "fib", message, queue=self._request_queue, declare=[], retry=False
         )
 
-    def _on_result(self, result: Any, message: Any) -> None:
-        self._answers[message.properties["correlation_id"]] = result["result"]
+    def _on_reply(self, message: Any) -> None:
+        self._answers[message.properties["correlation_id"]] = message.payload["result"]

@@ -5,18 +5,14 @@ from typing import Any
 from kombu import Connection, Consumer, Producer, Queue
 
 from benchmarks.bare import BareClient
-from rpc_core.addresses import broker_urls
 
 
 class FibonacciRpcClient(BareClient):
     """One connection, for one thread."""
 
-    def __init__(
-        self, url: str | None = None, *, queue: str = "rpc_queue", queue_type: str = "classic"
-    ) -> None:
-        super().__init__()
-        self._queue = queue
-        self._connection = Connection(broker_urls(url)[0])
+    def __init__(self, url: str | None = None, **options: Any) -> None:
+        super().__init__(url, **options)
+        self._connection = self._connect()
         channel = self._connection.default_channel
         self._producer: Any = Producer(channel, auto_declare=False)
         self._callback_queue = Queue("", exclusive=True, durable=False).bind(channel)
@@ -28,6 +24,9 @@ class FibonacciRpcClient(BareClient):
             no_ack=True,
             auto_declare=False,
         ).consume()
+
+    def _connect(self) -> Any:
+        return Connection(self._url)
 
     def close(self) -> None:
         """Close the connection."""

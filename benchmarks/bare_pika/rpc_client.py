@@ -6,21 +6,17 @@ import pika
 from pika.adapters.select_connection import IOLoop
 
 from benchmarks.bare import BareClient
-from rpc_core.addresses import broker_urls
 
 
 class FibonacciRpcClient(BareClient):
     """One connection, for one thread."""
 
-    def __init__(
-        self, url: str | None = None, *, queue: str = "rpc_queue", queue_type: str = "classic"
-    ) -> None:
-        super().__init__()
-        self._queue = queue
+    def __init__(self, url: str | None = None, **options: Any) -> None:
+        super().__init__(url, **options)
         self._callback_queue = ""
         self._loop = IOLoop()
         self._loop.activate_poller()
-        parameters = pika.URLParameters(broker_urls(url)[0])
+        parameters = pika.URLParameters(self._url)
         parameters.heartbeat = 0  # between two calls nobody would send one
         self._connection: Any = pika.SelectConnection(
             parameters,

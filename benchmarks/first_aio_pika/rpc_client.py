@@ -6,18 +6,10 @@ import aio_pika
 from aio_pika.patterns import RPC
 
 from benchmarks.async_client import AsyncClient
-from rpc_core.addresses import broker_urls
 
 
 class FibonacciRpcClient(AsyncClient):
     """One connection, for one thread."""
-
-    def __init__(
-        self, url: str | None = None, *, queue: str = "rpc_queue", queue_type: str = "classic"
-    ) -> None:
-        self._url = broker_urls(url)[0]
-        self._queue = queue
-        super().__init__()
 
     async def _connect(self) -> None:
         self._connection: Any = await aio_pika.connect_robust(self._url)

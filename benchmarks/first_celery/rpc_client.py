@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 
 from kombu import pools
 
@@ -27,11 +28,11 @@ class FibonacciRpcClient:
 
     def call_many(self, numbers: Iterator[int], window: int) -> list[int]:
         """Return fib of each number: send with `.delay()` until `window` are out, then `.get()` the oldest."""
-        out = deque(self._task.delay(n) for n in _first(numbers, window))
+        out = deque(self._task.delay(n) for n in islice(numbers, window))
         answers = []
         while out:
             answers.append(out.popleft().get())
-            out.extend(self._task.delay(n) for n in _first(numbers, 1))
+            out.extend(self._task.delay(n) for n in islice(numbers, 1))
         return answers
 
     def close(self) -> None:
@@ -40,11 +41,3 @@ class FibonacciRpcClient:
             self._app.backend.result_consumer.stop()
         self._app.close()
         pools.reset()  # the process has one pool of connections for each address, which no application closes
-
-
-def _first(numbers: Iterator[int], count: int) -> Iterator[int]:
-    for _ in range(count):
-        n = next(numbers, None)
-        if n is None:
-            return
-        yield n

@@ -1,6 +1,7 @@
 """A client that sends frames encoded beforehand and reads only what it must."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from pamqp import commands
 
@@ -36,18 +37,13 @@ class FibonacciRpcClient:
         """
         answers: list[int] = []  # by number of request, which is the correlation id
         missing = 0
-        more = True
         while True:
             batch: list[bytes] = []
-            while more and missing < window:
-                n = next(numbers, None)
-                if n is None:
-                    more = False
-                else:
-                    before, after = request(self._queue, self._callback_queue, n)
-                    batch += before, b"%08d" % len(answers), after
-                    answers.append(-1)
-                    missing += 1
+            for n in islice(numbers, window - missing):
+                before, after = request(self._queue, self._callback_queue, n)
+                batch += before, b"%08d" % len(answers), after
+                answers.append(-1)
+                missing += 1
             if batch:
                 self._connection.send(b"".join(batch))
             if not missing:

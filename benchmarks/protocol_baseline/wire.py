@@ -11,22 +11,18 @@ from pamqp import base, body, commands, frame, header
 from contract.wire import CONTENT_TYPE
 from rpc_core.addresses import broker_urls
 
-ID = (
-    "00000000"  # correlation ids have a fixed length, so that one is replaced without encoding anew
-)
+# of a fixed length, so that one is replaced without encoding again
+ID = "00000000"
 CONSUMER_TAG = "c"
 EXPIRATION = "10000"  # milliseconds
 
-HEADER = struct.Struct(
-    ">BHL"
-)  # of a frame: type, channel, size of what follows; an end octet comes last
+# of a frame: type, channel, size of what follows; an end octet comes last
+HEADER = struct.Struct(">BHL")
 NUMBER = struct.Struct(">Q")
-TAG_AT = (
-    4 + 1 + len(CONSUMER_TAG)
-)  # in basic.deliver, after two method numbers and the consumer tag
-ID_AT = (
-    14 + 1 + len(CONTENT_TYPE) + 1
-)  # in a content header, after fixed fields and the content type
+# in basic.deliver, after two method numbers and the consumer tag
+TAG_AT = 4 + 1 + len(CONSUMER_TAG)
+# in a content header, after fixed fields and the content type
+ID_AT = 14 + 1 + len(CONTENT_TYPE) + 1
 REPLY_TO_AT = ID_AT + len(ID) + 1
 
 
