@@ -6,6 +6,7 @@ from benchmarks.programs import Client
 from benchmarks.rig import Rig
 
 BESIDE = ("baseline", "first", "peers", "bare")
+PASSES = 2.0
 
 
 def take(client: Client, effort: Effort, program: str) -> Sample:

@@ -1,6 +1,6 @@
 """What does set-up cost? Import, connect and first answer; server start to ready; resident memory.
 
-Client and server are programs of their own here, started anew for each sample.
+Client and server are programs of their own here, started again for each sample.
 """
 
 import json

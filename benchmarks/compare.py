@@ -20,8 +20,8 @@ from benchmarks.results import Entry
 from benchmarks.rig import Rig, Setting
 from benchmarks.tables import BASE, INVALID, Answer, calls, compared, time
 from contract import fib
-from contract.implementations import IMPLEMENTATIONS, check_implementation
 from harness.broker import BrokerNotInstalled, broker
+from harness.implementations import IMPLEMENTATIONS, check_implementation
 
 PASSES = 10
 CALLS = 40  # one at a time, in each pass

@@ -27,19 +27,19 @@ def factor(value: float) -> str:
 
 
 def times(ratio: Ratio) -> str:
-    """Write a ratio with its interquartile range, or why there is none to state."""
+    """Write a ratio with its interquartile range; or with what speaks against it."""
     low, median, high = ratio.quartiles
     if ratio.differs:
         return f"{factor(median)} ({factor(low)} to {factor(high)})"
     if abs(median - 1) <= ALIKE:
         return NO_DIFFERENCE
     why = "ranges overlap" if ratio.agreed else "passes disagree"
-    return f"{why} (above 1 in {ratio.above} of {ratio.passes})"
+    return f"{factor(median)}, {why} (above 1 in {ratio.above} of {ratio.passes})"
 
 
 def briefly(ratio: Ratio) -> str:
-    """Write a ratio alone, if there is one to state."""
-    return factor(ratio.quartiles[1]) if ratio.differs else "no clear difference"
+    """Write a ratio without its range, if the passes agree on it."""
+    return factor(ratio.quartiles.median) if ratio.differs else times(ratio)
 
 
 def percent(share: float) -> str:

@@ -233,7 +233,7 @@ def html_cells(line: list[str], width: int) -> str:
             continue
         figure, bracket, rest = text.partition(" (")
         small = f"<small>{escape(rest[:-1])}</small>" if bracket else ""
-        words = ' class="words"' if figure[:1].isalpha() else ""
+        words = ' class="words"' if figure[:1].isalpha() or ", " in figure else ""
         cells.append(f"<td{words}>{escape(figure)}{small}</td>")
     return "".join(cells)
 
