@@ -15,8 +15,8 @@ import pytest
 from pika.exceptions import AMQPError
 
 from contract import RpcClient
-from contract.implementations import IMPLEMENTATIONS, check_implementation, client_class, gaps
 from harness.broker import BrokerNotInstalled, ExternalBroker, PrivateBroker, find_program
+from harness.implementations import IMPLEMENTATIONS, check_implementation, client_class, unsupported
 from harness.management import ManagedBroker, suite_broker
 from harness.server import ServerProcess
 
@@ -129,13 +129,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if (
             (measuring and not benchmark)
             or (chosen and backend is None and not benchmark)
-            or (backend and any(m.args[0] in gaps(backend) for m in item.iter_markers("only_with")))
+            or (
+                backend
+                and any(m.args[0] in unsupported(backend) for m in item.iter_markers("only_with"))
+            )
         ):
             left_out.append(item)
             continue
         kept.append(item)
         for mark in item.iter_markers("needs"):
-            reason = gaps(backend).get(mark.args[0]) if backend else None
+            reason = unsupported(backend).get(mark.args[0]) if backend else None
             if reason is not None:
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
     if left_out:
@@ -236,7 +239,7 @@ class QueueRemover:
         self._connection: pika.BlockingConnection | None = None
 
     def delete(self, queue: str) -> None:
-        """Delete a queue, if there is one. Tests close connections, this one too: then it is made anew."""
+        """Delete a queue, if there is one. Tests close connections, this one too: then it is made again."""
         try:
             self._delete(queue)
         except AMQPError:

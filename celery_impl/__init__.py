@@ -5,7 +5,7 @@ Its parts are meant to be replaced by subclasses of your own. The contract needs
 and stops, what a broken message does to it, how results come back.
 """
 
-GAPS: dict[str, str] = {
+UNSUPPORTED: dict[str, str] = {
     "shared_wire": "Celery has its own task protocol: the arguments are a list in the body, the "
     "task's name and id are headers, and a reply is a dictionary with a status.",
 }

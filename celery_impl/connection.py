@@ -22,19 +22,13 @@ class Connection(connection.Connection):
 
 def open_connection(app: Celery, url: str, options: ServerOptions) -> Connection:
     """Return a worker's connection, with the request queue declared; or raise, and leave nothing open."""
+    queue = app.amqp.queues[options.queue]
 
-    def open_with(arguments: Arguments) -> Connection:
-        queue = app.amqp.queues[options.queue]
+    def connect(arguments: Arguments) -> Connection:
         queue.queue_arguments = arguments  # with which Celery declares it
-        opened = Connection(app, url, options.heartbeat)
-        try:
-            queue(opened.channel).queue_declare()
-        except BaseException:
-            opened.drop()
-            raise
-        return opened
+        return Connection(app, url, options.heartbeat)
 
-    return open_as_it_is(open_with, failure_of, options.queue_type)
+    def declare(opened: Connection) -> None:
+        queue(opened.channel).queue_declare()
 
-
-failure_of = Connection.failure
+    return open_as_it_is(connect, declare, Connection.failure, options.queue_type)

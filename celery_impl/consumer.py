@@ -13,7 +13,7 @@ from celery.worker.consumer import Consumer
 from celery.worker.state import active_requests
 from kombu import Connection, Exchange, Producer
 
-from celery_impl.connection import failure_of, open_connection
+from celery_impl import connection
 from celery_impl.requests import TaskMessage, check
 from rpc_core.connecting import ServerBackoff, open_any
 from rpc_core.programs import EXIT_REFUSED, ServerOptions, StopSignals, print_ready
@@ -47,14 +47,14 @@ class RpcConsumer(Consumer):
             try:
                 self._link = open_any(
                     self._options.urls,
-                    lambda url: open_connection(self.app, url, self._options),
-                    failure_of,
+                    lambda url: connection.open_connection(self.app, url, self._options),
+                    connection.Connection.failure,
                     lambda: self.signals.stop_requested,
                 )
             except Exception as error:
-                self._lost = failure_of(error)
+                self._lost = connection.Connection.failure(error)
             else:
-                self._link.channel.Message = TaskMessage  # type: ignore[attr-defined]
+                self._link.channel.Message = TaskMessage
                 # 1 is transient: kombu's default is to write every message to disk
                 self._producer = Producer(self._link.channel, Exchange(delivery_mode=1))
                 return self._link.kombu
@@ -116,8 +116,11 @@ class RpcConsumer(Consumer):
             message.ack()
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Drop a lost connection, which has raised out of the loop; then Celery calls `connect`."""
-        self.connection, self._lost = None, failure_of(exc)
+        """Drop a lost connection, which has raised out of the loop; then Celery calls `connect`.
+
+        Celery's own tries to close it, and waits for a broker that may be silent.
+        """
+        self.connection, self._lost = None, self._link.failure(exc)
         self._link.drop()
 
     def _consume(self) -> None:
@@ -144,9 +147,8 @@ class RpcConsumer(Consumer):
 
     def _stop(self) -> None:
         log.info("stopping: finishing what is being computed")
-        channel: Any = self._link.channel
-        for tag in list(channel.callbacks):
-            channel.basic_cancel(tag)
+        for tag in list(self._link.channel.callbacks):  # type: ignore[attr-defined]  # not in the stub
+            self._link.channel.basic_cancel(tag)
         for message in tuple(self._held):
             if not (message.is_lost or message.reply or next(message.claims)):
                 message.requeue()  # no thread has begun it, nor will

@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 class TaskMessage(PlainMessage):
     """A request, with what the task and the main thread tell each other about it."""
 
-    channel: Any
     headers: Any
     deadline = float("inf")  # time.monotonic()
     reply: dict[str, Any] | None = None

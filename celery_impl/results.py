@@ -12,7 +12,7 @@ from typing import Any
 
 from celery import states
 from celery.backends import rpc
-from kombu import Consumer, Queue
+from kombu import Consumer, Producer, Queue
 from kombu.message import Message
 from kombu.transport.base import StdChannel
 
@@ -24,7 +24,7 @@ from rpc_core.pending import PendingCalls
 log = logging.getLogger(__name__)
 
 
-class ResultConsumer(rpc.ResultConsumer):  # type: ignore[name-defined,misc]
+class ResultConsumer(rpc.ResultConsumer):  # type: ignore[name-defined,misc]  # not in the stub
     """The client's end: consumes its callback queue and resolves its pending calls."""
 
     def start_on(self, channel: StdChannel, pending: PendingCalls) -> str:
@@ -48,7 +48,7 @@ class ResultConsumer(rpc.ResultConsumer):  # type: ignore[name-defined,misc]
         return str(queue.name)
 
     def on_state_change(self, meta: object, message: Message) -> None:
-        """Resolve the call that a reply belongs to."""
+        """Resolve the call that a reply belongs to; Celery's own keeps it for whoever asks."""
         correlation_id = message.properties.get("correlation_id")
         log.debug("<- reply %s: %.100r", correlation_id, meta)
         try:
@@ -69,7 +69,7 @@ class RpcBackend(rpc.RPCBackend):
 
     ResultConsumer = ResultConsumer
 
-    def on_task_call(self, producer: Any, task_id: str) -> None:
+    def on_task_call(self, producer: Producer, task_id: str) -> None:
         """Do nothing; Celery's own declares the callback queue here: a round trip for every call."""
 
     def store_result(
@@ -77,7 +77,7 @@ class RpcBackend(rpc.RPCBackend):
         task_id: str,
         result: Any,
         state: str,
-        traceback: Any = None,
+        traceback: str | None = None,
         request: Any = None,
         **_: Any,
     ) -> None:

@@ -35,6 +35,7 @@ class FibonacciRpcServer:
         self._app = make_app("celery_impl server", options.queue, {})
         if monitored:
             allow_connections(self._app, options.urls)
+        # bind: with the request, else n alone; not shared: else other applications in this process have it too
         self._app.task(name=TASK, bind=True, shared=False)(task_body(options))
 
     def run(self) -> int:
@@ -43,10 +44,12 @@ class FibonacciRpcServer:
             print(f"python -m celery_impl.rpc_server: {reason}", file=sys.stderr)
             return EXIT_USAGE
         setup_worker_optimizations(self._app)  # the pool's threads find the application by this
-        worker: Any = self._app.WorkController(
+        worker = self._app.WorkController(
             pool="threads",  # prefork answers for a killed child, or (a setting) runs its task for ever
             concurrency=self._options.concurrency,
-            consumer_cls=partial(RpcConsumer, options=self._options),
+            consumer_cls=partial(
+                RpcConsumer, options=self._options
+            ),  # else Celery's: see `consumer.py`
             use_eventloop=False,  # the consumer has a loop of its own
             prefetch_multiplier=0,  # the consumer sets it: Celery's is a multiple of the concurrency
             without_mingle=True,  # else it asks other workers what they know, and waits a second
@@ -54,7 +57,7 @@ class FibonacciRpcServer:
             without_heartbeat=not self._monitored,  # events; AMQP's heartbeats are not meant
             task_events=self._monitored,
         )
-        with worker.consumer.signals:
+        with worker.consumer.signals:  # type: ignore[attr-defined]  # not in the stub
             worker.start()
         return int(worker.exitcode or 0)
 
@@ -71,8 +74,9 @@ def obstacle() -> str | None:
 def task_body(options: ServerOptions) -> Callable[[Any, Any], Any]:
     """Return the function as Celery shall run it, in a thread of the pool."""
 
-    def fibonacci(task: Any, n: Any) -> Any:
-        if not task.request.message.begin():  # C5: Celery acknowledges, and does not reply
+    def fibonacci(task: "celery.Task[[int], int]", n: Any) -> Any:
+        # C5: Celery acknowledges then, and does not reply
+        if not task.request.message.begin():  # type: ignore[attr-defined]  # from `requests.rewrite`
             raise Ignore
         try:
             result = options.function(n)

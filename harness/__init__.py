@@ -1,6 +1,6 @@
 """What runs things: a private RabbitMQ, server processes, fault injection.
 
-It knows no implementation: a server is named by its package, a function by `MODULE:ATTR`.
+It imports no implementation: a server is named by its package, a function by `MODULE:ATTR`.
 
 | module | what it gives |
 | --- | --- |
@@ -12,5 +12,6 @@ It knows no implementation: a server is named by its package, a function by `MOD
 | `guardian` | clears away what a killed test run leaves behind |
 | `proxy` | a TCP proxy that delays, cuts, refuses and swallows |
 | `wire_dump` | a call as it passes over the wire |
+| `implementations` | the three by name, and how another is found |
 | `functions` | functions for `--function`, mostly badly behaved |
 """

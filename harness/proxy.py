@@ -200,7 +200,7 @@ class Proxy:
     async def _pump(
         self, link: _Link, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        # Between the two, so that bytes which wait for their time hold up nothing behind them.
+        # Between the two, so that bytes which wait for their time delay nothing behind them.
         pipe: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         async with asyncio.TaskGroup() as both:
             both.create_task(self._receive(link, way, reader, pipe))

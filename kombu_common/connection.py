@@ -13,13 +13,14 @@ from contextlib import ExitStack, suppress
 import amqp
 import kombu
 from amqp import spec
+from kombu.transport import pyamqp
 from vine import promise
 
 from kombu_common.hardening import Stream, harden
 from rpc_core.forks import close_in_child
 from rpc_core.limits import CLOSE_TIMEOUT
-from rpc_core.pending import PendingCalls
 from rpc_core.refusals import Failure
+from rpc_core.waking import Waker
 
 
 class Connection:
@@ -29,7 +30,6 @@ class Connection:
         self.is_waiting = False
         """Whether `read` only waits: an exception there leaves the connection whole."""
         self._next_check = 0.0  # time.monotonic()
-        self._woken = False
         self._connection = connection
         self._freed = ExitStack()  # with what else has to be freed
         try:
@@ -37,11 +37,15 @@ class Connection:
                 self._freed.enter_context, socket.socketpair()
             )
             self._wake_writer.setblocking(False)
+            self._waker = Waker(lambda: self._wake_writer.send(b"."))
             self._selector = self._freed.enter_context(selectors.DefaultSelector())
-            self._amqp = connect(connection)
+            # not connect(), which would try twice, two seconds apart
+            connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
+            self._amqp: amqp.Connection = connection.connection  # py-amqp's, below kombu's
+            close_in_child(self._amqp.transport.sock)
             self._stream = harden(self._amqp)
             self._socket: socket.socket = self._amqp.transport.sock
-            self.channel = connection.default_channel
+            self.channel: pyamqp.Channel = connection.default_channel  # type: ignore[assignment]  # over AMQP it is
         except BaseException:
             self.drop()
             raise
@@ -60,7 +64,7 @@ class Connection:
         self.is_waiting = False
         if any(key.fileobj is self._wake_reader for key, _ in ready):
             self._wake_reader.recv(1024)
-        self._woken = False  # after recv: who puts something from now on wakes the next read
+        self._waker.awake()  # after recv
         drain(self._amqp, self._stream)
         if (now := time.monotonic()) >= self._next_check:
             self._next_check = now + self._heartbeat_check
@@ -68,26 +72,17 @@ class Connection:
 
     def wake(self) -> None:
         """End the wait in `read`, or the next one. From any thread."""
-        if not self._woken:
-            self._woken = True
-            try:
-                self._wake_writer.send(b".")
-            except OSError:  # the connection is closed
-                pass
-            except BaseException:  # Ctrl-C
-                self._woken = False
-                raise
+        self._waker.wake()
 
-    def count_consumers_of(self, queue: kombu.Queue, pending: PendingCalls) -> None:
-        """Declare a request queue, and have the answer handled when it arrives (C6).
+    def count_consumers_of(self, queue: kombu.Queue, on_count: Callable[[int], None]) -> None:
+        """Declare a request queue, and have the number of its consumers handled when it arrives (C6).
 
         `queue_declare` would wait for it, for ever if the broker is silent; there is no public way not to.
         """
-        channel: amqp.Channel = self.channel  # type: ignore[assignment]  # which kombu's is, here
-        channel._pending[spec.Queue.DeclareOk] = promise(  # type: ignore[attr-defined]
-            lambda _method, _name, _messages, consumers: pending.on_consumer_count(consumers)
+        self.channel._pending[spec.Queue.DeclareOk] = promise(  # type: ignore[attr-defined]  # not in the stub
+            lambda _method, _name, _messages, consumers: on_count(consumers)
         )
-        channel.send_method(
+        self.channel.send_method(
             spec.Queue.Declare,
             "BsbbbbbF",
             # reserved, name, passive, durable, exclusive, auto_delete, no_wait, arguments
@@ -104,35 +99,14 @@ class Connection:
 
     def drop(self) -> None:
         """Free everything without a word to the broker, which may be silent."""
-        drop(self._connection)
+        with suppress(Exception):
+            self._connection.collect(socket_timeout=0)
         self._freed.close()
 
     @staticmethod
     def failure(error: BaseException) -> Failure:
         """Return what an exception of kombu's or py-amqp's comes down to."""
         return Failure(error, getattr(error, "reply_code", None))
-
-
-def returned_to(
-    pending: PendingCalls,
-) -> Callable[[Exception, kombu.Exchange | str, str, kombu.Message], None]:
-    """Return what kombu's producer calls with a request that came back, as there is no such queue."""
-
-    def on_return(
-        _error: Exception, _exchange: kombu.Exchange | str, _key: str, message: kombu.Message
-    ) -> None:
-        pending.on_returned(message.properties.get("correlation_id"))
-
-    return on_return
-
-
-def connect(connection: kombu.Connection) -> amqp.Connection:
-    """Connect, and return py-amqp's connection below kombu's."""
-    # connect() would try twice, two seconds apart
-    connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
-    below: amqp.Connection = connection.connection
-    close_in_child(below.transport.sock)
-    return below
 
 
 def drain(connection: amqp.Connection, stream: Stream) -> None:
@@ -150,9 +124,3 @@ def drain(connection: amqp.Connection, stream: Stream) -> None:
             finally:
                 stream.may_wait = True
             connection.on_inbound_frame(frame)
-
-
-def drop(connection: kombu.Connection) -> None:
-    """Close the socket without a word to the broker."""
-    with suppress(Exception):
-        connection.collect(socket_timeout=0)

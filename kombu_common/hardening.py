@@ -112,7 +112,7 @@ def tolerant_frame_handler(
     """
     binary_ids: dict[int, bytes] = {}  # by channel, of the message that is being received
 
-    def on_whole(channel: int, method: object, arguments: bytes, message: Any) -> None:
+    def on_whole(channel: int, method: object, arguments: bytes, message: amqp.Message) -> None:
         if channel in binary_ids:
             message.properties["correlation_id"] = binary_ids.pop(channel)
         callback(channel, method, arguments, message)
@@ -139,13 +139,17 @@ def tolerant_frame_handler(
 class PlainMessage(pyamqp.Message):
     """C9, C13: a message with its body as it came; kombu inflates one whose header says so, to any size."""
 
-    def __init__(self, msg: amqp.Message, channel: Any = None, **options: Any) -> None:
+    channel: pyamqp.Channel
+
+    def __init__(
+        self, msg: amqp.Message, channel: pyamqp.Channel | None = None, **options: Any
+    ) -> None:
         headers: dict[str, Any] = msg.properties.get("application_headers") or {}
         self.compression = headers.pop("compression", None)
         super().__init__(msg, channel, **options)
 
 
-def keep_bodies_as_they_came(channel: Any) -> None:
+def keep_bodies_as_they_came(channel: pyamqp.Channel) -> None:
     """C9, C13: bodies stay bytes, whatever encoding or compression a message claims."""
     channel.auto_decode = False
     channel.Message = PlainMessage

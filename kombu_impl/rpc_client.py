@@ -7,10 +7,9 @@ lost stands in `rpc_core/client.py`, which is the same for all layers.
 
 import sys
 
-from kombu import Consumer, Message, Producer, Queue
+from kombu import Consumer, Exchange, Message, Producer, Queue
 
 from contract.wire import CONTENT_TYPE
-from kombu_common.connection import returned_to
 from kombu_common.hardening import body_of
 from kombu_impl.connection import Connection
 from rpc_core.client import BaseClient
@@ -50,9 +49,7 @@ class KombuLink(Connection):
             auto_declare=False,
         )
         consumer.consume()
-        self._producer = Producer(
-            self.channel, auto_declare=False, on_return=returned_to(self._pending)
-        )
+        self._producer = Producer(self.channel, auto_declare=False, on_return=self._on_returned)
 
     def publish(self, call: PendingCall) -> None:
         """See `Link.publish`."""
@@ -77,9 +74,14 @@ class KombuLink(Connection):
             properties.get("type"),
         )
 
+    def _on_returned(
+        self, _error: Exception, _exchange: Exchange | str, _key: str, message: Message
+    ) -> None:
+        self._pending.on_returned(message.properties.get("correlation_id"))
+
     def count_consumers(self) -> None:
         """See `Link.count_consumers`. Declaring again brings the count, and makes a deleted queue again."""
-        self.count_consumers_of(self._request_queue, self._pending)
+        self.count_consumers_of(self._request_queue, self._pending.on_consumer_count)
 
 
 class FibonacciRpcClient(BaseClient[int, int]):

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.programs import PEERS
-from contract.implementations import check_implementation
 from harness.broker import find_program
+from harness.implementations import check_implementation
 from harness.program import PROJECT_ROOT
 from ladder.programs import PROGRAMS, Program
 from tests.conformance import clause_order, digest

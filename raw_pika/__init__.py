@@ -1,7 +1,8 @@
 """The service on pika alone: AMQP as it is, with nothing between you and the protocol.
 
-pika gives frames, channels, an event loop and callbacks. Reply queue, correlation,
-threads, reconnecting and stopping are written out here, and that is the lesson.
+pika gives frames, channels, an event loop and callbacks. To connect, declare, consume, publish,
+reply and acknowledge is written out here, and that is the lesson. Deadlines, threads, connecting
+again and stopping do not depend on the layer, and stand in `rpc_core`.
 """
 
-GAPS: dict[str, str] = {}
+UNSUPPORTED: dict[str, str] = {}

@@ -14,7 +14,7 @@ from pika.frame import Method
 from pika.spec import Basic, BasicProperties, Queue
 
 from contract.wire import CONTENT_TYPE
-from raw_pika.connection import Answer, Connection
+from raw_pika.connection import Connection
 from rpc_core.client import BaseClient
 from rpc_core.options import ClientOptions
 from rpc_core.pending import PendingCall, PendingCalls
@@ -34,11 +34,11 @@ class PikaLink(Connection):
     def declare(self) -> None:
         """See `Link.declare`."""
         # C6: by the client too, so that a request sent before the first server starts is kept for it
-        request_queue = Answer[Declared]()
-        self._declare_request_queue(request_queue)
+        request_queue: list[Declared] = []
+        self._declare_request_queue(request_queue.append)
         self.wait_for(request_queue)
-        callback_queue = Answer[Declared]()
-        self.channel.queue_declare("", exclusive=True, callback=callback_queue)
+        callback_queue: list[Declared] = []
+        self.channel.queue_declare("", exclusive=True, callback=callback_queue.append)
         self._callback_queue = self.wait_for(callback_queue).method.queue
 
     def _declare_request_queue(self, on_declared: Callable[[Declared], None]) -> None:
@@ -51,9 +51,9 @@ class PikaLink(Connection):
 
     def consume(self) -> None:
         """See `Link.consume`."""
-        consuming: Answer[Method[Basic.ConsumeOk]] = Answer()
+        consuming: list[Method[Basic.ConsumeOk]] = []
         self.channel.basic_consume(
-            self._callback_queue, self._on_reply, auto_ack=True, callback=consuming
+            self._callback_queue, self._on_reply, auto_ack=True, callback=consuming.append
         )
         self.wait_for(consuming)
         self.channel.add_on_return_callback(self._on_returned)

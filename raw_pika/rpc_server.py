@@ -14,7 +14,7 @@ from pika.frame import Method
 from pika.spec import Basic, BasicProperties, Queue
 
 from contract.wire import CONTENT_TYPE, Reply
-from raw_pika.connection import Answer, Connection
+from raw_pika.connection import Connection
 from rpc_core.programs import ServerOptions, parse_server_options
 from rpc_core.server import BaseServer, Request
 
@@ -32,20 +32,22 @@ class PikaLink(Connection):
 
     def declare(self) -> None:
         """See `Link.declare`."""
-        declared: Answer[Method[Queue.DeclareOk]] = Answer()
+        declared: list[Method[Queue.DeclareOk]] = []
         self.channel.queue_declare(
             self._options.queue,
             durable=True,
             arguments=self._options.queue_arguments,
-            callback=declared,
+            callback=declared.append,
         )
         self.wait_for(declared)
 
     def consume(self, prefetch: int) -> None:
         """See `Link.consume`. The prefetch is that of consumers to come on this channel."""
         self.channel.basic_qos(prefetch_count=prefetch)
-        consuming: Answer[Method[Basic.ConsumeOk]] = Answer()
-        tag = self.channel.basic_consume(self._options.queue, self._on_request, callback=consuming)
+        consuming: list[Method[Basic.ConsumeOk]] = []
+        tag = self.channel.basic_consume(
+            self._options.queue, self._on_request, callback=consuming.append
+        )
         self.wait_for(consuming)
         self._consumer_tags.append(tag)
 

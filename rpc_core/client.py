@@ -117,7 +117,9 @@ class BaseClient(Generic[Asked, Answered]):
         self._outbox: deque[PendingCall] = deque()  # for the background thread to send
         self._consumer_count_wanted = False
         self._reading = Reading()
-        self._called = SignalSafeEvent()  # a call found no connection: after a refusal, try again
+        self._call_waiting = (
+            SignalSafeEvent()
+        )  # a call found no connection: after a refusal, try again
         self._closing = threading.Event()
         self._process = os.getpid()
         self._thread = threading.Thread(target=self._run, name="rpc-connection", daemon=True)
@@ -163,7 +165,7 @@ class BaseClient(Generic[Asked, Answered]):
         self._outbox.append(call)
         self._reading.hand_to_background()
         if self._link is None:
-            self._called.set()
+            self._call_waiting.set()
         self._wake()
 
     @property
@@ -178,7 +180,7 @@ class BaseClient(Generic[Asked, Answered]):
         self._pending.close()
         self._closing.set()
         self._reading.hand_to_background()
-        self._called.set()
+        self._call_waiting.set()
         self._wake()
         threads = (self._thread, self._pending.deadline_thread)
         if threading.current_thread() not in threads and not self._reading.is_mine():
@@ -259,28 +261,24 @@ class BaseClient(Generic[Asked, Answered]):
         if self._closing.is_set():
             return
         if failure.is_permanent(was_ready):  # no retry loop: the next call tries again
-            self._called.clear()
+            self._call_waiting.clear()
             self._pending.fail_all(RpcAccessRefused(f"the broker refused: {failure.cause!r}"))
-            if not self._closing.is_set():  # close() sets this before `_called`
-                self._called.wait()
+            if not self._closing.is_set():  # close() sets this before `_call_waiting`
+                self._call_waiting.wait()
         else:
             self._pending.fail_sent(RpcConnectionLost(f"connection lost: {failure.cause!r}"))
             self._pending.not_connected(repr(failure.cause))
             self._backoff.wait(failure, self._closing.wait)
 
     def _open(self, url: str) -> Link:
-        def open_with(arguments: Arguments) -> Link:
-            options = replace(self._options, queue_arguments=arguments)
-            link = self.link(url, options, self._pending)
-            try:
-                link.declare()
-                link.consume()
-            except BaseException:
-                link.drop()
-                raise
-            return link
+        def connect(arguments: Arguments) -> Link:
+            return self.link(url, replace(self._options, queue_arguments=arguments), self._pending)
 
-        return open_as_it_is(open_with, self.link.failure, self._options.queue_type)
+        def declare(link: Link) -> None:
+            link.declare()
+            link.consume()
+
+        return open_as_it_is(connect, declare, self.link.failure, self._options.queue_type)
 
     # -- in any thread ----------------------------------------------------------------------------------
 
@@ -296,7 +294,7 @@ class BaseClient(Generic[Asked, Answered]):
 
     def _request_consumer_count(self) -> None:
         if self._link is None:
-            self._pending.on_nobody_to_ask()
+            self._pending.on_no_connection()
         else:
             self._consumer_count_wanted = True
             self._reading.hand_to_background()

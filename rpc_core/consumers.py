@@ -1,9 +1,10 @@
 """C6: "does anyone serve?", as a state machine. Each call goes through it; one query serves all that ask.
 
-    NOT_ASKED --- asks, half a second old or close to its deadline ---> ASKED
+    NOT_ASKED --- asks: old enough (fail_fast), or close to its deadline ---> ASKED
     ASKED --- no consumer ---> NO_CONSUMERS     the call fails now (fail_fast) or at its deadline
     ASKED --- some ----------> CONSUMERS        (fail_fast: back to NOT_ASKED, for servers may leave)
     ASKED --- lost, with the connection that was to bring the answer ---> NOT_ASKED
+    any ----- the broker returned the request twice: there is no queue --> NO_CONSUMERS
 
 No claim without an answer: a call that got none at its deadline is an `RpcTimeout`, and nothing more is said.
 """
@@ -62,6 +63,11 @@ class ConsumerQuestion:
             if self.fail_fast and count and again - now > ASK_BEFORE_DEADLINE:
                 call.consumers, call.next_check = Consumers.NOT_ASKED, again
         return self.fail_fast and not count
+
+    def returned_twice(self, call: AskingCall) -> bool:
+        """Somebody deletes the queue again and again; return whether the call fails at once."""
+        call.consumers, call.next_check = Consumers.NO_CONSUMERS, call.deadline
+        return self.fail_fast
 
     def lost(self, asking: Iterable[AskingCall], now: float) -> None:
         """The connection went away that was to bring the answer: whoever asked asks again."""

@@ -31,3 +31,6 @@ SEND_TOGETHER = 65_536
 
 KEEP_ALIVE_INTERVAL = 0.05
 """C16: between two looks at the connection while the server's main thread computes."""
+
+HOLD_BACK = 0.005
+"""A reply may wait for others that take the server's main thread so long together, to be sent with them."""

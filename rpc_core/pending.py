@@ -208,9 +208,7 @@ class PendingCalls:
             call.returned, call.sent = True, False
             self._send_again(call)
             return
-        # somebody deletes the queue again and again
-        call.consumers, call.next_check = Consumers.NO_CONSUMERS, call.deadline
-        if self._question.fail_fast:
+        if self._question.returned_twice(call):
             self._expire([call])
 
     def fail_sent(self, error: RpcError) -> None:
@@ -242,7 +240,7 @@ class PendingCalls:
                 return
         self._expire(asking)
 
-    def on_nobody_to_ask(self) -> None:
+    def on_no_connection(self) -> None:
         """C6: there is no connection to ask on: whoever may not wait for one ends now."""
         with self._mutex:
             asking = self._asking()

@@ -5,7 +5,8 @@ To be woken by another thread takes a caller longer than to read its reply itsel
 the connection itself until its own reply is there (the leader/followers pattern). When anybody else calls
 meanwhile, or nobody for a while, the background thread takes over.
 
-This is the only file that knows of it: without `use_until_done` the background thread would do everything.
+How this is done stands here alone. Without `use_until_done` (and a link's `is_waiting`, which is only for it) the
+background thread would do everything.
 """
 
 import threading
@@ -37,10 +38,12 @@ class Reading:
         read: Callable[[], None],
         is_waiting: Callable[[], bool],
     ) -> bool:
-        """Send a call and read until it is done, if nobody uses the connection; else return False.
+        """Send a call and read until it is done; return False, with nothing sent, if somebody uses the connection.
 
-        What is raised while `read` waits (Ctrl-C, a signal's handler) is the caller's own, and harms nothing.
-        Whatever is raised elsewhere may have cut a frame in two, and ends the connection.
+        It ends earlier when the background thread has to read, or at an error, which that thread then raises: the
+        call ends as any other that was sent. What is raised while `read` waits (Ctrl-C, a signal's handler) is the
+        caller's own, and harms nothing. Whatever is raised elsewhere may have cut a frame in two, and ends the
+        connection.
         """
         me = threading.get_ident()
         if me in (self._caller, self._background):  # a callback, in a thread that is reading

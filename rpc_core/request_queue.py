@@ -6,7 +6,7 @@ says which argument differs. That is taken over, in another attempt, as a refusa
 
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from rpc_core.refusals import Failure
 
@@ -14,8 +14,17 @@ QUEUE_TYPES = ("classic", "quorum")
 DEFAULT_QUEUE_TYPE = "classic"
 ATTEMPTS = 20  # RabbitMQ knows 18 arguments of a queue
 
-Opened = TypeVar("Opened")
 Arguments = dict[str, str | int | bool]
+
+
+class Droppable(Protocol):
+    """A connection, as far as this module has to do with it."""
+
+    def drop(self) -> None:
+        """Free everything."""
+
+
+Opened = TypeVar("Opened", bound=Droppable)
 
 # What RabbitMQ says: "received none but current is the value '5' of type 'signedint'", and of a queue's type
 # "received 'classic' but current is 'quorum'". AMQP cuts it after 255 bytes: with a queue's name of over 100
@@ -39,16 +48,29 @@ def declared_arguments(queue_type: str | None) -> Arguments:
 
 
 def open_as_it_is(
-    open_with: Callable[[Arguments], Opened],
+    connect: Callable[[Arguments], Opened],
+    declare: Callable[[Opened], None],
     failure: Callable[[BaseException], Failure],
     queue_type: str | None,
 ) -> Opened:
-    """Return a connection, opened with the arguments that the request queue has, if there is one.
+    """Return a connection on which `declare` has succeeded, with the arguments that the queue has if there is one.
+
+    A connection on which it fails is dropped.
 
     Raises:
         Exception: the library's, for an outage; or a refusal: the queue is not durable, or of another type than
             the one that was asked for.
     """
+
+    def open_with(arguments: Arguments) -> Opened:
+        opened = connect(arguments)
+        try:
+            declare(opened)
+        except BaseException:
+            opened.drop()
+            raise
+        return opened
+
     arguments = declared_arguments(queue_type)
     for _ in range(ATTEMPTS):
         try:

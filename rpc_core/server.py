@@ -14,13 +14,11 @@ from typing import Any, ClassVar, Protocol
 
 from contract.wire import Reply, handle_request
 from rpc_core.connecting import ServerBackoff, open_any
-from rpc_core.limits import KEEP_ALIVE_INTERVAL
+from rpc_core.limits import HOLD_BACK
 from rpc_core.programs import EXIT_REFUSED, ServerOptions, StopSignals, print_ready
 from rpc_core.refusals import Failure
 from rpc_core.request_queue import Arguments, open_as_it_is
 from rpc_core.workers import KeepAlive, Workers
-
-HOLD_BACK = KEEP_ALIVE_INTERVAL / 10  # seconds; a reply may wait for others that are so quick
 
 
 @dataclass(eq=False, slots=True)
@@ -142,7 +140,7 @@ class BaseServer:
                 return 0
             except Exception as error:
                 failure = self.link.failure(error)
-                self._forget_link()
+                self._discard_link()
                 if self._backoff.gives_up(failure):
                     return EXIT_REFUSED
                 if self._stopping or self._backoff.wait(failure, self._signals.wait):
@@ -150,17 +148,13 @@ class BaseServer:
         return 0
 
     def _open(self, url: str) -> Link:
-        def open_with(arguments: Arguments) -> Link:
+        def connect(arguments: Arguments) -> Link:
             options = replace(self._options, queue_arguments=arguments)
-            link = self.link(url, options, self._on_request)
-            try:
-                link.declare()
-            except BaseException:
-                link.drop()
-                raise
-            return link
+            return self.link(url, options, self._on_request)
 
-        return open_as_it_is(open_with, self.link.failure, self._options.queue_type)
+        return open_as_it_is(
+            connect, lambda link: link.declare(), self.link.failure, self._options.queue_type
+        )
 
     def _consume(self) -> None:
         # C15: workers that still compute for a lost connection cannot begin anything else
@@ -170,7 +164,7 @@ class BaseServer:
         if busy < self._options.prefetch:
             self._link.consume(self._options.prefetch - busy)
 
-    def _forget_link(self) -> None:
+    def _discard_link(self) -> None:
         with self._lock:
             if self._link is not None:
                 self._link.drop()

@@ -108,9 +108,8 @@ class KeepAlive:
             elif not self._was_used:
                 self._used.clear()
                 self._asleep = True
-                if (
-                    not self._was_used
-                ):  # once more: it may have begun before it saw that this sleeps
+                # once more: it may have begun before it saw that this sleeps
+                if not self._was_used:
                     self._used.wait()
                 self._asleep = False
             self._was_used = False

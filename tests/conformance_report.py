@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 from benchmarks.front_page import is_kept
 from contract import errors
 from contract.clauses import CLAUSES
-from contract.implementations import IMPLEMENTATIONS
+from harness.implementations import IMPLEMENTATIONS
 from ladder.notes import note
 from tests.citations import Place, places
 from tests.sentences import MAP, split

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import backends
 from contract.clauses import CLAUSES
-from contract.implementations import IMPLEMENTATIONS
+from harness.implementations import IMPLEMENTATIONS
 from tests.conformance import Recorder, backend_of, clauses_of, explain
 from tests.time_limits import Overrun, TimeLimits
 

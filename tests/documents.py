@@ -30,7 +30,7 @@ from pathlib import Path
 from benchmarks import front_page
 from benchmarks.lines import lines_of_code
 from benchmarks.results import published
-from contract.implementations import IMPLEMENTATIONS
+from harness.implementations import IMPLEMENTATIONS
 from harness.program import PROJECT_ROOT
 
 FENCE = re.compile(r"^( *)```(\w*) ?(.*)$")

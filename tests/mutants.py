@@ -6,7 +6,7 @@ broker; `[tool.mutmut]` in pyproject.toml says which. A change that no test noti
 survivor without a reason fails, and so does a reason whose change is noticed by now.
 
 mutmut was taken rather than cosmic-ray, because it runs only the tests that reach a change, in a fork of a process
-that has imported everything; cosmic-ray starts pytest anew for each change.
+that has imported everything; cosmic-ray starts pytest again for each change.
 """
 
 import ast

@@ -23,7 +23,7 @@ from unittest.mock import patch
 
 from contract.clauses import CLAUSES
 from contract.client import RpcClient, Stats
-from contract.implementations import IMPLEMENTATIONS, client_class
+from harness.implementations import IMPLEMENTATIONS, client_class
 from rpc_core.programs import parse_server_options, run_client
 
 ROOT = Path(__file__).parent.parent

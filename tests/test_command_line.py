@@ -30,8 +30,8 @@ from contract import (
     errors,
     fib,
 )
-from contract.implementations import client_class
 from contract.service import Service
+from harness.implementations import client_class
 from rpc_core import programs
 from rpc_core.programs import (
     READY_LINE,

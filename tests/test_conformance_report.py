@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.front_page import is_kept
 from contract.clauses import CLAUSES
-from contract.implementations import IMPLEMENTATIONS
+from harness.implementations import IMPLEMENTATIONS
 from tests import conformance_report
 from tests.citations import Place, places
 from tests.conformance import digest

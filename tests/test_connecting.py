@@ -121,7 +121,7 @@ class Waited(list[float]):
 def test_backoff(
     kind: type[Backoff], reset: Callable[[Any], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """C12, C18: the pauses grow from 0.25 s to 2 s, are those that the log tells, and begin anew when reset."""
+    """C12, C18: the pauses grow from 0.25 s to 2 s, are those that the log tells, and begin again when reset."""
     assert [DELAYS[0], DELAYS[-1]] == [RECONNECT_DELAY, MAX_RECONNECT_DELAY]
     backoff, waited = (
         kind(LOG, [Address("amqp://u:geheim@h1:1/v"), Address("amqp://h2:2/v")]),
@@ -467,56 +467,75 @@ def test_argument_of_a_queue(
 
 
 def test_argument_that_a_queue_has_no_longer() -> None:
-    """C23: an argument that was taken over is left out when the queue, made anew meanwhile, has none."""
+    """C23: an argument that was taken over is left out when the queue, made again meanwhile, has none."""
     says = "received the value '5' of type 'signedint' but current is none"
     there = {**CLASSIC, "x-max-length": 5}
     assert as_it_is(there, inequivalent("x-max-length", says), None) == CLASSIC
 
 
-def test_queue_as_it_is() -> None:
-    """C23: it is declared again and again, each time with one argument more, until it is as it is."""
-    there = {"x-queue-type": "quorum", "x-max-length": 5, "x-expires": 7}
-    tried: list[dict[str, Any]] = []
+class Opened:
+    """A connection that a queue is declared on, whose arguments it was given."""
 
-    def declare(arguments: Any) -> str:
-        tried.append(dict(arguments))
-        for name, value in there.items():
-            if arguments.get(name) != value:
+    def __init__(self, arguments: Arguments) -> None:
+        self.arguments = arguments
+        self.is_dropped = False
+
+    def drop(self) -> None:
+        """Be dropped."""
+        self.is_dropped = True
+
+
+class Opening:
+    """Opens connections, on which a queue with these arguments is declared, in RabbitMQ's words."""
+
+    def __init__(self, there: Arguments) -> None:
+        self.there = there
+        self.tried: list[Opened] = []
+
+    def open(self, queue_type: str | None) -> Opened:
+        """Open one."""
+        self.tried.clear()
+        return open_as_it_is(self._connect, self._declare, self._refused, queue_type)
+
+    def _connect(self, arguments: Arguments) -> Opened:
+        self.tried.append(Opened(arguments))
+        return self.tried[-1]
+
+    def _declare(self, opened: Opened) -> None:
+        for name, value in self.there.items():
+            if opened.arguments.get(name) != value:
                 type_ = "" if isinstance(value, str) else " of type 'signedint'"
                 current = f"received none but current is the value '{value}'{type_}"
                 raise ConnectionError(inequivalent(name, current).cause.args[0])
-        return "open"
 
-    def refused(error: BaseException) -> Failure:
+    @staticmethod
+    def _refused(error: BaseException) -> Failure:
         return Failure(error, 406)
 
-    assert open_as_it_is(declare, refused, None) == "open"
-    assert [len(each) for each in tried] == [1, 1, 2, 3]
-    assert tried[-1] == there
+
+def test_queue_as_it_is() -> None:
+    """C23: it is declared again and again, each time with one argument more, until it is as it is."""
+    opening = Opening({"x-queue-type": "quorum", "x-max-length": 5, "x-expires": 7})
+    opened = opening.open(None)
+    assert opened.arguments == opening.there
+    assert [len(each.arguments) for each in opening.tried] == [1, 1, 2, 3]
+    assert [each.is_dropped for each in opening.tried] == [True, True, True, False]
     with pytest.raises(ConnectionError, match="x-queue-type"):
-        open_as_it_is(declare, refused, "classic")
-    tried.clear()
-    assert open_as_it_is(declare, refused, "quorum") == "open"
-    assert tried[0] == {"x-queue-type": "quorum"}  # what was asked for, before any refusal
+        opening.open("classic")
+    assert [each.is_dropped for each in opening.tried] == [True]
+    opening.open("quorum")
+    # what was asked for, before any refusal
+    assert opening.tried[0].arguments == {"x-queue-type": "quorum"}
 
 
 def test_queue_that_differs_in_all_it_can() -> None:
     """C23: as many arguments are taken over as a queue may have, and no attempt is made after that."""
-    there = {f"x-{number}": number for number in range(ATTEMPTS)}
-
-    def declare(arguments: Any) -> Any:
-        for name in there.keys() - arguments.keys():
-            current = f"received none but current is the value '{there[name]}' of type 'signedint'"
-            raise ConnectionError(inequivalent(name, current).cause.args[0])
-        return arguments
-
-    def refused(error: BaseException) -> Failure:
-        return Failure(error, 406)
-
-    assert open_as_it_is(declare, refused, None) == {**CLASSIC, **there}
-    there["x-one-more"] = 1
+    opening = Opening({f"x-{number}": number for number in range(ATTEMPTS)})
+    assert opening.open(None).arguments == {**CLASSIC, **opening.there}
+    opening.there["x-one-more"] = 1
     with pytest.raises(ConnectionError):
-        open_as_it_is(declare, refused, None)
+        opening.open(None)
+    assert all(each.is_dropped for each in opening.tried)
 
 
 # -- properties (C9, C13) --------------------------------------------------------------------------------

@@ -25,7 +25,6 @@ from contract import (
     fib,
 )
 from contract.errors import MalformedReply
-from contract.implementations import IMPLEMENTATIONS, check_implementation, client_class, gaps
 from contract.service import Service
 from contract.wire import (
     decode_reply,
@@ -36,6 +35,7 @@ from contract.wire import (
     is_json,
     may_be_json,
 )
+from harness.implementations import IMPLEMENTATIONS, check_implementation, client_class, unsupported
 from rpc_core.addresses import DEFAULT_URL, broker_urls
 from rpc_core.pending import PendingCalls
 from tests.waiting import wait_until
@@ -274,9 +274,9 @@ def test_implementations() -> None:
     for package in IMPLEMENTATIONS:
         assert check_implementation(package) == package
         assert client_class(package).__name__ == "FibonacciRpcClient"
-    assert gaps("raw_pika") == gaps("kombu_impl") == {}
-    assert gaps("celery_impl").keys() == {"shared_wire"}
-    assert gaps("contract") == {}  # which declares none
+    assert unsupported("raw_pika") == unsupported("kombu_impl") == {}
+    assert unsupported("celery_impl").keys() == {"shared_wire"}
+    assert unsupported("contract") == {}  # which declares none
     for name in ("no_such_package", "contract", "no.such.package", ""):
         with pytest.raises(
             ValueError, match=r"no module '.*' can be imported .*raw_pika, kombu_impl, celery_impl"

@@ -57,7 +57,7 @@ class Reader:
         self._ends: list[tuple[Program, str]] = []
         self._returncode = 0
         # a copy: what a page has its reader write must not be written here
-        # (bytecode too, which is valid there: each page's programs need not compile the project anew)
+        # (bytecode too, which is valid there: each page's programs need not compile the project again)
         leave_out = shutil.ignore_patterns(".*", "out")
         shutil.copytree(PROJECT_ROOT, folder, dirs_exist_ok=True, ignore=leave_out)
         (folder / "rabbitmqctl").write_text(
@@ -293,7 +293,7 @@ def test_excerpt() -> None:
 def test_excerpt_of_what_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What cannot be made anew is said in one line, and the other pages are updated all the same."""
+    """What cannot be made again is said in one line, and the other pages are updated all the same."""
     page = "<!-- source: {} fib -->\n```python\n```\n"
     (tmp_path / "A.md").write_text(page.format("contract/fibonacci.py"))
     (tmp_path / "B.md").write_text(page.format("gone.py"))

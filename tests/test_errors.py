@@ -382,7 +382,7 @@ def test_stray_replies(
     reply(b"1", **json_type)
     reply(b"1", correlation_id="never given out", **json_type)
     reply(b"1", correlation_id=id_[:-1] + "999999", **json_type)
-    wait_until(lambda: sum(client.stats[4:7]) == 3, "three stray replies to be counted")
+    wait_until(lambda: sum(client.stats[4:7]) == 3, "three unmatched replies to be counted")
     strange = [b"", b"null", b"{", b"\xff\xfe", b'{"error": 1}', b"true", b"1.5", b"[" * 5000]
     for body in strange:
         reply(body, correlation_id=id_, **json_type)

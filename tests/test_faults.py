@@ -22,12 +22,13 @@ from contract import (
     RpcTimeout,
     fib,
 )
-from contract.implementations import client_class
 from harness.broker import ExternalBroker, PrivateBroker
 from harness.frames import FrameFilter
 from harness.functions import logged_calls
+from harness.implementations import client_class
 from harness.program import PROJECT_ROOT
 from harness.proxy import Direction, Proxy, Way
+from rpc_core.limits import IO_TIMEOUT
 from tests.load import LATE, Load
 from tests.systems import needs_limits_of_others
 from tests.waiting import stopped, wait_until
@@ -259,7 +260,7 @@ def test_close_while_a_silent_broker_is_connected_to(
 
 @pytest.mark.needs("heartbeat")
 def test_heartbeat_finds_a_silent_broker(serve: Serve, connect: Connect, url: str) -> None:
-    """C12, C18: without heartbeats a connection counts as lost; client and server make it anew."""
+    """C12, C18: without heartbeats a connection counts as lost; client and server make it again."""
     with Proxy.for_url(url) as clients, Proxy.for_url(url) as servers:
         server = serve(url=servers.url, heartbeat=1)
         client = connect(clients.url, heartbeat=1)
@@ -280,9 +281,8 @@ def test_heartbeat_finds_a_silent_broker(serve: Serve, connect: Connect, url: st
 
 
 def test_submit_does_not_block(backend: str, node: PrivateBroker, queue: str) -> None:
-    """C4: a broker that reads nothing holds no caller up; a write may be stuck for IO_TIMEOUT."""
+    """C4: a broker that reads nothing delays no caller; a write may be stuck for IO_TIMEOUT."""
     large: Any = "x" * 4_000_000  # more than the sockets' buffers hold
-    io_timeout = 2.0
     with client_class(backend)(node.url, queue=queue) as client:
         client.submit(1)
         wait_until(lambda: client.stats.sent == 1, "the connection")
@@ -290,7 +290,7 @@ def test_submit_does_not_block(backend: str, node: PrivateBroker, queue: str) ->
             for n in (large, large, 1, 2):
                 begun = time.monotonic()
                 future = client.submit(n, timeout=1)
-                assert time.monotonic() - begun < io_timeout + 0.5
+                assert time.monotonic() - begun < IO_TIMEOUT + 0.5
                 assert isinstance(future.exception(), RpcError)
                 assert time.monotonic() - begun < 1 + LATE
 

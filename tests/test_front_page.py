@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import front_page
 from contract.clauses import CLAUSES
-from contract.implementations import IMPLEMENTATIONS
+from harness.implementations import IMPLEMENTATIONS
 
 PASSED = {"passed": 3, "failed": [], "expected": {}, "not_run": 0}
 Edit = Callable[[str, str, dict[str, Any]], None]

@@ -151,7 +151,7 @@ def test_all_that_was_published_is_sent_at_once(opened: Opened, url: str, queue:
 
 
 def test_what_is_large_does_not_wait(opened: Opened, queue: str) -> None:
-    """So that nothing is copied twice, expires or holds up `close` while it waits."""
+    """So that nothing is copied twice, expires or delays `close` while it waits."""
     producer = Producer(opened.channel)
     producer.publish("30", routing_key=queue)
     assert opened._stream._unsent

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.lines import lines_of_code
 from contract import RpcTimeout
 from contract.clauses import CLAUSES
-from contract.implementations import check_implementation
+from harness.implementations import check_implementation
 from harness.program import PROJECT_ROOT
 from harness.server import ServerProcess
 from ladder import adapter, measure, report

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.implementations import IMPLEMENTATIONS
+from harness.implementations import IMPLEMENTATIONS
 from harness.program import PROJECT_ROOT, Program
 from harness.server import READY
 

@@ -311,7 +311,7 @@ def test_no_claim_without_an_answer(table: Table, clock: Clock) -> None:
 
 
 def test_one_question_for_all(table: Table, clock: Clock) -> None:
-    """C6: one query serves all calls that ask before it is answered; the next one asks anew."""
+    """C6: one query serves all calls that ask before it is answered; the next one asks again."""
     early, late = table.sent(10), table.sent(10.1)
     clock.now += 10 - ASK_BEFORE_DEADLINE
     table.look()
@@ -419,7 +419,7 @@ def test_question_that_was_lost_close_to_the_deadline(hasty: Table, clock: Clock
 
 @pytest.mark.parametrize("end", ["fail_all", "close"])
 def test_question_of_calls_that_all_failed(hasty: Table, clock: Clock, end: str) -> None:
-    """C6: a refusal or a close takes the question with it; a call after a refusal asks anew."""
+    """C6: a refusal or a close takes the question with it; a call after a refusal asks again."""
     hasty.sent(8)
     clock.now += FAIL_FAST_AFTER
     hasty.look()
@@ -442,7 +442,7 @@ def test_nobody_to_ask(hasty: Table, table: Table, clock: Clock) -> None:
         clock.now = call.next_check
         each.look()
         assert each.questions == 1
-        each.on_nobody_to_ask()
+        each.on_no_connection()
         assert call.future.done() is ends
         if ends:
             assert clock.now - 1000.0 <= FAIL_FAST_WITHIN

@@ -12,7 +12,7 @@ from pika.frame import Method
 from pika.spec import Queue
 
 from conftest import OpenBroker
-from raw_pika.connection import Answer, Connection
+from raw_pika.connection import Connection
 from rpc_core.limits import SEND_TOGETHER
 from tests.waiting import wait_until
 
@@ -49,8 +49,8 @@ def publish(connection: Connection, queue: str, *bodies: bytes) -> None:
 
 def count(connection: Connection, queue: str) -> int:
     """Declare a queue, and return how many messages are in it."""
-    declared: Answer[Method[Queue.DeclareOk]] = Answer()
-    connection.channel.queue_declare(queue, callback=declared)
+    declared: list[Method[Queue.DeclareOk]] = []
+    connection.channel.queue_declare(queue, callback=declared.append)
     return int(connection.wait_for(declared).method.message_count)
 
 
@@ -102,7 +102,7 @@ def test_more_than_a_socket_takes(
 
 
 def test_what_is_large_does_not_wait(connection: Connection, queue: str, sent: list[bytes]) -> None:
-    """So that nothing is copied twice, expires or holds up `close` while it waits."""
+    """So that nothing is copied twice, expires or delays `close` while it waits."""
     sent.clear()
     publish(connection, queue, b"30")
     assert sent == []
@@ -146,7 +146,7 @@ def test_lost_before_it_is_sent(
     wait_until(lambda: open_broker.counts()["connections"] > 0, "the connection to be listed")
     open_broker.close_all_connections("test")
     with pytest.raises(ConnectionClosedByBroker):
-        connection.wait_for(Answer[None]())
+        connection.wait_for([])
     connection.channel.connection._adapter_emit_data(b"30")  # type: ignore[attr-defined]
     with pytest.raises(ConnectionClosedByBroker):
         connection.read(wait=False)

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import OpenBroker, Serve
 from contract.fibonacci import fib
-from contract.implementations import client_class
+from harness.implementations import client_class
 from harness.program import PROJECT_ROOT, Program
 from harness.server import ServerProcess
 from rpc_core.programs import (
@@ -289,7 +289,7 @@ def test_server_refused(backend: str, url: str, queue: str, channel: Any) -> Non
 # -- pytest --backend ------------------------------------------------------------------------------
 
 THROW_AWAY = {
-    "__init__.py": 'GAPS = {"nothing": "a gap that no test needs"}\n',
+    "__init__.py": 'UNSUPPORTED = {"nothing": "a gap that no test needs"}\n',
     "rpc_client.py": "from raw_pika.rpc_client import FibonacciRpcClient as FibonacciRpcClient\n",
     "rpc_server.py": 'import runpy\nrunpy.run_module("raw_pika.rpc_server", run_name="__main__")\n',
 }

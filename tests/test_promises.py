@@ -24,10 +24,10 @@ from contract import (
     Stats,
     fib,
 )
-from contract.implementations import client_class
 from contract.limits import DEADLINE_TOLERANCE, FAIL_FAST_WITHIN, LOSS_TOLD_WITHIN
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
+from harness.implementations import client_class
 from harness.proxy import Proxy
 from rpc_core.client import BaseClient
 from rpc_core.limits import CLOSE_TIMEOUT, FAIL_FAST_AFTER, IO_TIMEOUT
@@ -520,7 +520,7 @@ def delays(text: str) -> list[float]:
 def test_backoff_of_client_and_server(
     serve: Serve, connect: Connect, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """C12, C18: the pauses in the log double from 0.25 s, end at 2 s, and begin anew after a connection."""
+    """C12, C18: the pauses in the log double from 0.25 s, end at 2 s, and begin again after a connection."""
     growing = [0.25, 0.5, 1.0, 2.0, 2.0]
     with Proxy.for_url(url) as proxy:
         server = serve(url=proxy.url)

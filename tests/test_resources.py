@@ -14,9 +14,9 @@ import pytest
 
 from conftest import Connect, OpenBroker, Serve
 from contract import RpcAccessRefused, RpcClient, RpcTimeout, Stats
-from contract.implementations import client_class
 from harness.broker import PrivateBroker, binary
 from harness.functions import logged_calls
+from harness.implementations import client_class
 from harness.proxy import Proxy
 from tests.waiting import take_request, wait_until, wait_until_no_more
 

@@ -205,7 +205,7 @@ def test_second_server(serve: Serve, client: RpcClient, log: Path) -> None:
 def test_connection_lost_in_a_job(
     serve: Serve, client: RpcClient, log: Path, open_broker: OpenBroker
 ) -> None:
-    """C18: a connection that the broker closes during a job is made anew when that ends, not at a heartbeat."""
+    """C18: a connection that the broker closes during a job is made again when that ends, not at a heartbeat."""
     server = serve(**logged(log, heartbeat=600))
     client.submit(2000, timeout=20)
     wait_until(lambda: logged_calls(log) == [2000], "the server to compute")

@@ -14,7 +14,7 @@ import pytest
 
 from conftest import OpenBroker
 from contract import RpcClient, RpcConnectionLost, RpcTimeout
-from contract.implementations import client_class
+from harness.implementations import client_class
 from harness.proxy import Direction, Proxy
 from harness.server import ServerProcess
 from tests.load import LATE, Load

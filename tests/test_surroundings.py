@@ -30,8 +30,8 @@ from contract import (
     RpcTimeout,
     fib,
 )
-from contract.implementations import client_class
 from harness.broker import PrivateBroker
+from harness.implementations import client_class
 from harness.program import PROJECT_ROOT
 from harness.proxy import Proxy
 from rpc_core.pending import PendingCall, PendingCalls

@@ -12,11 +12,11 @@ from pika.exceptions import ChannelClosedByBroker
 
 from conftest import Connect, Serve
 from contract import RpcAccessRefused, RpcClient, fib
-from contract.implementations import IMPLEMENTATIONS, client_class, gaps
+from harness.implementations import IMPLEMENTATIONS, client_class, unsupported
 from harness.server import ServerProcess
 from tests.waiting import take_request, wait_until
 
-SHARED = [package for package in IMPLEMENTATIONS if "shared_wire" not in gaps(package)]
+SHARED = [package for package in IMPLEMENTATIONS if "shared_wire" not in unsupported(package)]
 PATIENCE = (
     5.0  # seconds; shorter than the default, since an implementation that lacks this waits them out
 )

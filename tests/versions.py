@@ -83,7 +83,7 @@ def system() -> str:
 
 
 def page(text: str, runs: list[dict[str, Any]]) -> str:
-    """Return the page with its table made anew."""
+    """Return the page with its table made again."""
     rows = [HEAD, ["---"] * 6 + ["---:"] * 4, *([str(run[name]) for name in HEAD] for run in runs)]
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     before, _, rest = text.partition(BEGIN)

@@ -17,7 +17,7 @@ from tests.conformance import backend_of, clauses_of
 FILES = {"test_calls.py", "test_errors.py", "test_server.py"}
 SLOW = {"open_broker", "private_broker"}  # its control program takes a second for every answer
 
-# Of each kind a quick one: calls, deadlines, close, bad requests, bad functions, stray replies.
+# Of each kind a quick one: calls, deadlines, close, bad requests, bad functions, unmatched replies.
 SAMPLE = {
     "test_results_are_exact",
     "test_deadline_in_the_past",

@@ -12,7 +12,7 @@ CAUGHT_BY = {"test_stopping_server_on_the_wire"}
 
 class Consumer(RpcConsumer):
     def _stop(self) -> None:
-        self._link.channel.basic_cancel = lambda _: None  # type: ignore[attr-defined]
+        self._link.channel.basic_cancel = lambda _: None  # type: ignore[method-assign, assignment, misc]
         super()._stop()
 
 

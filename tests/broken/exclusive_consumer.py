@@ -3,7 +3,6 @@
 from pika.frame import Method
 from pika.spec import Basic
 
-from raw_pika.connection import Answer
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -15,9 +14,9 @@ ALSO = {"C11", "C12", "C15", "C17", "C23"}
 class Link(_base.ServerLink):
     def consume(self, prefetch: int) -> None:
         self.channel.basic_qos(prefetch_count=prefetch)
-        consuming: Answer[Method[Basic.ConsumeOk]] = Answer()
+        consuming: list[Method[Basic.ConsumeOk]] = []
         tag = self.channel.basic_consume(
-            self._options.queue, self._on_request, exclusive=True, callback=consuming
+            self._options.queue, self._on_request, exclusive=True, callback=consuming.append
         )
         self.wait_for(consuming)
         self._consumer_tags.append(tag)

@@ -10,7 +10,7 @@ CAUGHT_BY = {"test_fail_fast_without_a_broker"}
 
 
 class Silent(PendingCalls):
-    def on_nobody_to_ask(self) -> None:
+    def on_no_connection(self) -> None:
         self._question._outstanding = False
 
 

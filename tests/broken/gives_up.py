@@ -9,6 +9,6 @@ ALSO = {"C12", "C17", "C23"}
 
 
 class Server(_base.Server):
-    def _forget_link(self) -> None:
-        super()._forget_link()
+    def _discard_link(self) -> None:
+        super()._discard_link()
         self._stopping = True

@@ -15,7 +15,7 @@ ALSO = {"C13"}
 class Link(KombuLink):
     def declare(self) -> None:
         super().declare()
-        self.channel.Message = pyamqp.Message  # type: ignore[attr-defined]  # the stub lacks it
+        self.channel.Message = pyamqp.Message
 
 
 class Server(FibonacciRpcServer):

@@ -2,7 +2,6 @@
 
 from kombu import Consumer, Producer
 
-from kombu_common.connection import returned_to
 from kombu_impl.rpc_client import FibonacciRpcClient, KombuLink
 from tests.broken import _base
 
@@ -23,9 +22,7 @@ class Link(KombuLink):
             auto_declare=False,
         )
         consumer.consume()
-        self._producer = Producer(
-            self.channel, auto_declare=False, on_return=returned_to(self._pending)
-        )
+        self._producer = Producer(self.channel, auto_declare=False, on_return=self._on_returned)
 
 
 class Client(FibonacciRpcClient):

@@ -3,7 +3,6 @@
 from pika.frame import Method
 from pika.spec import Basic
 
-from raw_pika.connection import Answer
 from tests.broken import _base
 
 __path__ = _base.PARTS
@@ -14,8 +13,8 @@ CAUGHT_BY = {"test_replies_are_acknowledged"}
 
 class Link(_base.ClientLink):
     def consume(self) -> None:
-        consuming = Answer[Method[Basic.ConsumeOk]]()
-        self.channel.basic_consume(self._callback_queue, self._on_reply, callback=consuming)
+        consuming: list[Method[Basic.ConsumeOk]] = []
+        self.channel.basic_consume(self._callback_queue, self._on_reply, callback=consuming.append)
         self.wait_for(consuming)
         self.channel.add_on_return_callback(self._on_returned)
 

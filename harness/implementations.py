@@ -39,7 +39,7 @@ def client_class(package: str) -> type[RpcClient]:
     return found
 
 
-def gaps(package: str) -> Mapping[str, str]:
-    """Return what an implementation declares that it cannot do: capability -> reason (its `GAPS`)."""
-    declared: Mapping[str, str] = getattr(import_module(package), "GAPS", {})
+def unsupported(package: str) -> Mapping[str, str]:
+    """Return what an implementation declares that it cannot do: capability -> reason (its `UNSUPPORTED`)."""
+    declared: Mapping[str, str] = getattr(import_module(package), "UNSUPPORTED", {})
     return declared
