@@ -11,7 +11,7 @@ from benchmarks.measure import Sample, time_window
 from benchmarks.programs import BARE, TITLES, Client
 
 BESIDE = ("baseline", "first", "peers", "bare")
-PASSES = 2.0
+PASSES = 1.5
 QUICK = {"window": {1, 10, 100}, "prefetch": {20}}
 SOME = (1, 10, 100)
 
