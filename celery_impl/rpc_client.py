@@ -21,7 +21,10 @@ from rpc_core.programs import run_client
 
 
 class CeleryLink(Connection):
-    """A client's connection: connect, declare, consume; then publish, and hand over each reply."""
+    """A client's connection: connect, declare, consume; then publish, and hand over each reply.
+
+    What kombu calls (`_on_...`) runs within `read`, in the thread that reads.
+    """
 
     def __init__(self, url: str, options: ClientOptions, pending: PendingCalls) -> None:
         self._app = make_app("celery_impl client", options.queue, options.queue_arguments)

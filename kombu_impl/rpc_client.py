@@ -19,7 +19,10 @@ from rpc_core.programs import run_client
 
 
 class KombuLink(Connection):
-    """A client's connection: connect, declare, consume; then publish, and hand over each reply."""
+    """A client's connection: connect, declare, consume; then publish, and hand over each reply.
+
+    What kombu calls (`_on_...`) runs within `read`, in the thread that reads.
+    """
 
     def __init__(self, url: str, options: ClientOptions, pending: PendingCalls) -> None:
         super().__init__(url, options.heartbeat, f"kombu_impl client of {options.queue}")

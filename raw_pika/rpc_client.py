@@ -24,7 +24,10 @@ Declared: TypeAlias = "Method[Queue.DeclareOk]"  # a string, as pika 1.3 has no 
 
 
 class PikaLink(Connection):
-    """A client's connection: connect, declare, consume; then publish, and hand over each reply."""
+    """A client's connection: connect, declare, consume; then publish, and hand over each reply.
+
+    What pika calls (`_on_...`) runs within `read`, in the thread that reads.
+    """
 
     def __init__(self, url: str, options: ClientOptions, pending: PendingCalls) -> None:
         super().__init__(url, options.heartbeat, f"raw_pika client of {options.queue}")

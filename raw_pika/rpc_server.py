@@ -20,7 +20,10 @@ from rpc_core.server import BaseServer, Request
 
 
 class PikaLink(Connection):
-    """A server's connection: connect, declare, consume; then reply and acknowledge."""
+    """A server's connection: connect, declare, consume; then reply and acknowledge.
+
+    What pika calls (`_on_request`) runs within `read`, in the thread that reads.
+    """
 
     def __init__(
         self, url: str, options: ServerOptions, on_request: Callable[[Request], None]
