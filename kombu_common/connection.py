@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 
 import amqp
 import kombu
@@ -37,7 +38,7 @@ class Connection:
                 self._freed.enter_context, socket.socketpair()
             )
             self._wake_writer.setblocking(False)
-            self._waker = Waker(lambda: self._wake_writer.send(b"."))
+            self._waker = Waker(partial(self._wake_writer.send, b"."))
             self._selector = self._freed.enter_context(selectors.DefaultSelector())
             # not connect(), which would try twice, two seconds apart
             connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 import pika
@@ -38,7 +39,7 @@ class Connection:
     def __init__(self, url: str, heartbeat: int, name: str) -> None:
         self._loop = EventLoop()
         self._lost: BaseException | None = None
-        self._waker = Waker(lambda: self._loop.add_callback_threadsafe(lambda: None))
+        self._waker = Waker(partial(self._loop.add_callback_threadsafe, lambda: None))
         self._connection: TolerantConnection | None = None
         close_in_child(self._loop)
         try:
