@@ -138,6 +138,8 @@ class ManagedBroker(ExternalBroker):
             with urlopen(request, timeout=TIMEOUT) as answer:
                 return json.loads(answer.read() or "null")
         except (OSError, http.client.HTTPException, ValueError) as error:
+            if isinstance(error, HTTPError):
+                error.close()  # it is an answer too, and Python warns of one that is left open
             raise Unmanageable(f"{self.management_url}: {method} {path}: {error}") from error
 
 
