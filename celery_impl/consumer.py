@@ -6,6 +6,7 @@ The main thread does all this, and the pool's threads compute. A request goes `_
 
 import logging
 from collections import deque
+from operator import attrgetter
 from typing import Any
 
 from celery.exceptions import WorkerShutdown
@@ -149,7 +150,7 @@ class RpcConsumer(Consumer):
         log.info("stopping: finishing what is being computed")
         for tag in list(self._link.channel.callbacks):  # type: ignore[attr-defined]  # not in the stub
             self._link.channel.basic_cancel(tag)
-        for message in tuple(self._held):
+        for message in sorted(self._held, key=attrgetter("delivery_tag")):  # as they came
             if not (message.is_lost or message.reply or next(message.claims)):
                 message.requeue()  # no thread has begun it, nor will
                 self._held.remove(message)
