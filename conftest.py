@@ -12,7 +12,7 @@ from typing import Any
 
 import pika
 import pytest
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ConnectionClosedByBroker
 
 from contract import RpcClient
 from harness.broker import BrokerNotInstalled, ExternalBroker, PrivateBroker, find_program
@@ -224,6 +224,21 @@ def channel(url: str) -> Iterator[Any]:
     yield channel
     if connection.is_open:
         connection.close()
+
+
+@pytest.fixture
+def transient_queues(url: str) -> None:
+    """What a test needs that declares a queue which is neither durable nor exclusive, as the tutorial once did."""
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        try:
+            channel.queue_delete(channel.queue_declare("").method.queue)
+        except ConnectionClosedByBroker as refusal:
+            if "transient_nonexcl_queues" not in refusal.reply_text:
+                raise
+            pytest.skip(
+                "the broker denies transient_nonexcl_queues, as RabbitMQ does from 4.3 on by itself"
+            )
 
 
 class QueueRemover:

@@ -359,7 +359,7 @@ def test_managed_broker_looks_inside(managed: ManagedBroker) -> None:
         other.channel().queue_declare("other", exclusive=True)
         channel = neutral.channel()
         channel.confirm_delivery()
-        channel.queue_declare("a/ü b")
+        channel.queue_declare("a/ü b", durable=True)
         channel.basic_publish("", "a/ü b", b"")
         channel.basic_get("a/ü b")
         assert managed.queue_names() == {"a/ü b"}

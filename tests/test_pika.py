@@ -50,7 +50,7 @@ def publish(connection: Connection, queue: str, *bodies: bytes) -> None:
 def count(connection: Connection, queue: str) -> int:
     """Declare a queue, and return how many messages are in it."""
     declared: list[Method[Queue.DeclareOk]] = []
-    connection.channel.queue_declare(queue, callback=declared.append)
+    connection.channel.queue_declare(queue, durable=True, callback=declared.append)
     return int(connection.wait_for(declared).method.message_count)
 
 
@@ -133,7 +133,7 @@ def test_what_was_published_before_close_arrives(
     """Closing sends it first."""
     with pika.BlockingConnection(pika.URLParameters(url)) as other:
         channel = other.channel()
-        channel.queue_declare(queue)
+        channel.queue_declare(queue, durable=True)
         publish(connection, queue, b"30")
         connection.close()
         wait_until(lambda: channel.basic_get(queue, auto_ack=True)[2] == b"30", "it to arrive")

@@ -330,6 +330,7 @@ def test_ours_first(
     assert ask_as(program, channel, queue, 30) == (program.correlation_id, 832040)
 
 
+@pytest.mark.usefixtures("transient_queues")
 @pytest.mark.only_with("shared_wire")
 def test_theirs_first_and_not_durable(
     serve: Serve, connect: Connect, their_server: Publish
