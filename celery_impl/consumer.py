@@ -152,5 +152,5 @@ class RpcConsumer(Consumer):
             self._link.channel.basic_cancel(tag)
         for message in sorted(self._held, key=attrgetter("delivery_tag")):  # as they came
             if not (message.is_lost or message.reply or next(message.claims)):
-                message.requeue()  # no thread has begun it, nor will
+                self._link.nack(message)  # no thread has begun it, nor will
                 self._held.remove(message)

@@ -90,6 +90,14 @@ class Connection:
             (0, queue.name, False, True, False, False, False, queue.queue_arguments),
         )
 
+    def nack(self, message: kombu.Message) -> None:
+        """Give a message back to its queue (C17).
+
+        Not `message.requeue()`, which is basic.reject: a quorum queue counts that as an attempt that failed, from
+        RabbitMQ 4.3 on. py-amqp has no method for this one. Here: tag, multiple, requeue.
+        """
+        self.channel.send_method(spec.Basic.Nack, "Lbb", (message.delivery_tag, False, True))
+
     def close(self) -> None:
         """Tell the broker, and wait for its answer for `CLOSE_TIMEOUT` at most."""
         # not kombu's own `release`: when the broker does not answer, it leaves the socket open

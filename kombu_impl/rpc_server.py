@@ -85,7 +85,7 @@ class KombuLink(Connection):
 
     def give_back(self, request: Request) -> None:
         """See `Link.give_back`."""
-        request.delivery.requeue()
+        self.nack(request.delivery)
 
     def cancel(self) -> None:
         """See `Link.cancel`."""

@@ -85,7 +85,8 @@ class PikaLink(Connection):
 
     def give_back(self, request: Request) -> None:
         """See `Link.give_back`."""
-        self.channel.basic_reject(request.delivery, requeue=True)
+        # not basic_reject, which a quorum queue counts as an attempt that failed, from RabbitMQ 4.3 on
+        self.channel.basic_nack(request.delivery, requeue=True)
 
     def cancel(self) -> None:
         """See `Link.cancel`."""

@@ -272,6 +272,27 @@ def test_stopping_server_on_the_wire(
         assert channel.queue_declare(queue, passive=True).method.message_count == 0
 
 
+def test_given_back_is_no_failed_attempt(
+    serve: Serve, client: RpcClient, log: Path, url: str, channel: Any, queue: str
+) -> None:
+    """C17: what is given back is nacked: a quorum queue of RabbitMQ 4.3 counts a reject towards its limit."""
+    with watched(url) as (proxy, methods):
+        server = serve(url=proxy.url, **logged(log, prefetch=3))
+        futures = [client.submit(n, timeout=30) for n in (600, 601, 602)]
+        wait_until(lambda: logged_calls(log) == [600], "the server to compute")
+
+        def waiting() -> int:
+            return int(channel.queue_declare(queue, passive=True).method.message_count)
+
+        wait_until(lambda: waiting() == 0, "all to be taken")
+        assert server.terminate(20) == 0
+        given_back = methods.of("Basic.Nack")
+        assert [(each.multiple, each.requeue) for each in given_back] == [(False, True)] * 2
+        assert "Basic.Reject" not in methods.names
+    serve(**logged(log))
+    assert [future.result() for future in futures] == [600, 601, 602]
+
+
 def test_deadline_does_not_interrupt(serve: Serve, client: RpcClient, log: Path) -> None:
     """C4, C14: a deadline ends the call, not the computation that has begun; its reply is late."""
     server = serve(**logged(log))
