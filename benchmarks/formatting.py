@@ -34,7 +34,7 @@ def times(ratio: Ratio) -> str:
     if abs(median - 1) <= ALIKE:
         return NO_DIFFERENCE
     why = "ranges overlap" if ratio.agreed else "passes disagree"
-    return f"{factor(median)}, {why} (above 1 in {ratio.above} of {ratio.passes})"
+    return f"{factor(median)}, {why} ({ratio.above} of {ratio.passes} above 1)"
 
 
 def briefly(ratio: Ratio) -> str:

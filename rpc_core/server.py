@@ -69,7 +69,7 @@ class Link(Protocol):
         """
 
     def give_back(self, request: Request) -> None:
-        """Return a request to its queue, for another server."""
+        """Return a request to its queue, for another server: by nack, as a reject may count as a failure."""
 
     def cancel(self) -> None:
         """Take no more requests (C17)."""

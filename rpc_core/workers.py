@@ -1,8 +1,8 @@
 """Where a server computes: in the thread that reads its connection, or in threads of its own.
 
-To hand a request to another thread and take its reply back costs 0.07 ms of a call's 0.6. So with a concurrency
-of 1 the main thread computes what it has read, and `KeepAlive` looks after the connection meanwhile (C16). With
-more, `Workers` compute, and the main thread only reads.
+To hand a request to another thread and take its reply back costs 0.02 to 0.05 ms of a call's 0.6. So with a
+concurrency of 1 the main thread computes what it has read, and `KeepAlive` looks after the connection meanwhile
+(C16). With more, `Workers` compute, and the main thread only reads.
 """
 
 import threading

@@ -191,12 +191,10 @@ def test_ratio() -> None:
     drifting = [1.0] * 5 + [3.0] * 5
     assert times(ratio([1.01 * each for each in drifting], drifting)) == NO_DIFFERENCE
     assert times(ratio([1.5 * each for each in drifting], drifting)) == (
-        "1.50, ranges overlap (above 1 in 10 of 10)"
+        "1.50, ranges overlap (10 of 10 above 1)"
     )
     assert ratio([*twice[:-1], 0.5], base).differs
-    assert times(ratio([*twice[:-2], 0.5, 0.5], base)) == (
-        "2.0, passes disagree (above 1 in 8 of 10)"
-    )
+    assert times(ratio([*twice[:-2], 0.5, 0.5], base)) == ("2.0, passes disagree (8 of 10 above 1)")
 
 
 def test_answers_are_checked() -> None:
