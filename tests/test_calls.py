@@ -31,6 +31,7 @@ from contract import (
 )
 from harness.functions import logged_calls
 from tests.load import LATE
+from tests.running import NOWHERE
 from tests.systems import needs_signals
 from tests.waiting import call_until_served, idle, take_request, wait_until, wait_until_no_more
 
@@ -543,6 +544,25 @@ def test_ended_calls_are_forgotten(client: RpcClient) -> None:
     gc.collect()
     # a thread of the client's may hold on to the calls that it dealt with last
     assert sum(future() is not None for future in kept) <= 3 * 20
+
+
+def test_calls_of_an_outage_are_forgotten(connect: Connect) -> None:
+    """C7, C21: a call that is cancelled, or ends, without ever a connection is kept no longer than an attempt."""
+    client = connect(NOWHERE)
+    kept: list[weakref.ref[Future[int]]] = []
+    for timeout in (0.05, 50):
+        futures = [client.submit(n, timeout=timeout) for n in range(150)]
+        kept += [weakref.ref(future) for future in futures]
+        for future in futures:
+            assert timeout < 1 or future.cancel()
+        wait(futures)
+    del future, futures
+
+    def forgotten() -> bool:
+        gc.collect()
+        return all(each() is None for each in kept)
+
+    wait_until(forgotten, "no call to be kept")
 
 
 def test_counters(serve: Serve, client: RpcClient) -> None:
