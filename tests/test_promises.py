@@ -319,6 +319,22 @@ def test_building_a_client_does_not_wait(backend: str, proxy: Proxy, queue: str)
     best(attempt, 0.2)
 
 
+def test_close_between_two_attempts(
+    backend: str, queue: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """C8: close() does not wait out the pause before the next attempt to connect."""
+
+    def attempt() -> float:
+        caplog.clear()
+        client = client_class(backend)(NOWHERE, queue=queue)
+        wait_until(lambda: "next attempt in 0.50 s" in caplog.text, "the second pause")
+        begun = time.monotonic()
+        client.close()
+        return time.monotonic() - begun
+
+    best(attempt, 0.2)
+
+
 # -- writes --------------------------------------------------------------------------------------------------
 
 
