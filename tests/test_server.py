@@ -166,9 +166,12 @@ def test_stop_without_a_broker(serve: Serve, private_broker: PrivateBroker) -> N
         private_broker.start_app()
 
 
-def test_reconnect(serve: Serve, client: RpcClient, open_broker: OpenBroker) -> None:
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_reconnect(
+    serve: Serve, client: RpcClient, open_broker: OpenBroker, concurrency: int
+) -> None:
     """C18: the server survives losing its connection and serves again, with a log line for each attempt."""
-    server = serve()
+    server = serve(concurrency=concurrency)
     assert client.call(10) == 55
     for lost in (1, 2):
         open_broker.close_all_connections("test")
