@@ -236,6 +236,25 @@ def test_server_that_may_not_reply(
     assert future.result() == 55
 
 
+def test_server_that_may_not_reply_for_a_while(
+    serve: Serve, connect: Connect, guarded: Guarded
+) -> None:
+    """C18: a server that has served stays when its permissions are revoked, and serves when it has them again."""
+    user = guarded.add_user(".*", ".*", ".*")
+    server = serve(url=guarded.url(user), function="harness.functions:slow")
+    client = connect(url=guarded.node.url)
+    assert client.call(1, timeout=LATER) == 1
+    # until then RabbitMQ has forgotten what it allowed: a channel does when it was idle for a second
+    future = client.submit(1500, timeout=LATER)
+    wait_until(lambda: client.stats.sent == 2, "the request to be sent")
+    guarded.set_permissions(user, ".*", "^$", ".*")
+    server.wait_for_output("next attempt in", 20)
+    assert not future.done()
+    guarded.set_permissions(user, ".*", ".*", ".*")
+    assert future.result() == 1500
+    assert server.running
+
+
 # -- what is kept ----------------------------------------------------------------------------------
 
 
