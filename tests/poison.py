@@ -22,6 +22,16 @@ def refuse_thread(thread: threading.Thread) -> None:
     raise RuntimeError("can't start new thread")
 
 
+TOGETHER = 8
+_all_there = threading.Barrier(TOGETHER)
+
+
+def end_together(n: int) -> int:
+    """Wait until `TOGETHER` jobs are being computed, and return n; so all of them end at once."""
+    _all_there.wait()
+    return n
+
+
 def take_threads(n: int) -> int:
     """Let no thread be started in this process for `NO_THREADS` seconds, as at a limit on processes."""
     start, until = threading.Thread.start, time.monotonic() + NO_THREADS

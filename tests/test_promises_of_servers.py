@@ -20,6 +20,7 @@ from harness.proxy import Proxy
 from rpc_core.programs import EXIT_REFUSED
 from tests.load import LATE
 from tests.methods import watched
+from tests.poison import TOGETHER
 from tests.running import NOWHERE, run
 from tests.waiting import take_request, wait_until
 
@@ -117,6 +118,14 @@ def test_options_of_a_server_reach_the_broker(
         assert methods.of("Basic.Qos")[-1].prefetch_count == prefetch
         [consumed] = methods.of("Basic.Consume")
         assert (consumed.queue, consumed.no_ack) == (queue, False)
+
+
+def test_jobs_that_end_together(serve: Serve, client: RpcClient) -> None:
+    """C4, C15: of jobs that end in one moment each is answered then; no reply waits for whatever comes next."""
+    serve(function="tests.poison:end_together", concurrency=TOGETHER)
+    for _ in range(20):
+        futures = [client.submit(n, timeout=5) for n in range(TOGETHER)]
+        assert [future.result() for future in futures] == list(range(TOGETHER))
 
 
 # -- raw replies -------------------------------------------------------------------------------------------
