@@ -139,52 +139,6 @@ def test_stop_in_a_job_without_a_broker(
 # -- jobs of a connection that was lost ----------------------------------------------------------------
 
 
-GATED = """
-import time
-from pathlib import Path
-from harness.functions import log_call
-
-def gated(n):
-    log_call(n)
-    while not Path(__file__).with_name(f"gate {n}").exists():
-        time.sleep(0.02)
-    return n
-"""
-
-
-@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
-def test_prefetch_after_a_reconnect(
-    serve: Serve,
-    connect: Connect,
-    proxy: Proxy,
-    queue: str,
-    log: Path,
-    tmp_path: Path,
-    private_broker: PrivateBroker,
-    queue_type: str,
-) -> None:
-    """C15: after a reconnect a server takes one request more for each job that ends, until it takes all again."""
-    (tmp_path / "gated.py").write_text(GATED)
-    path = os.pathsep.join([str(PROJECT_ROOT), str(tmp_path)])
-    env = {"PYTHONPATH": path, "RPC_CALL_LOG": str(log)}
-    options = {"concurrency": 4, "queue_type": queue_type, "url": proxy.url, "env": env}
-    server = serve(function="gated:gated", **options)
-    client = connect(queue_type=queue_type)
-    dead = [client.submit(n, timeout=4) for n in (1, 2, 3)]  # none comes again after the cut
-    wait_until(lambda: len(logged_calls(log)) == 3, "the server to compute")
-    assert all(future.exception() for future in dead)
-    proxy.cut()
-    server.wait_for_output("(Awaiting RPC requests(.|\n)*){2}", 20)
-    assert private_broker.prefetch(queue) == 1
-    for ended, expected in ((1, 2), (2, 3), (3, 4)):
-        (tmp_path / f"gate {ended}").touch()
-        wait_until(lambda now=expected: private_broker.prefetch(queue) >= now, "more requests")  # type: ignore[misc]
-        assert private_broker.prefetch(queue) == expected
-    (tmp_path / "gate 4").touch()
-    assert client.call(4, timeout=20) == 4
-    assert sorted(logged_calls(log)) == [1, 2, 3, 4]  # three begin at once, in threads
-
-
 def test_no_reply_for_a_lost_connection(
     serve: Serve, client: RpcClient, proxy: Proxy, log: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from typing import Any
 import pika
 import pytest
 
-from conftest import Serve
+from conftest import Connect, Serve
 from contract import RemoteError, RpcClient, RpcTimeout, Stats
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
 from harness.proxy import Proxy
+from harness.server import ServerProcess
 from rpc_core.programs import EXIT_REFUSED
 from tests.load import LATE
 from tests.methods import watched
@@ -350,6 +352,85 @@ def test_reply_after_a_loss_is_not_sent(
     assert server.terminate(20) == 0
     assert logged_calls(log) == [800, 800, 1]
     assert client.stats.late == 0
+
+
+def gated(log: Path, **options: Any) -> dict[str, Any]:
+    """Return the options of a server that computes each n until `open_gate`."""
+    env = {"RPC_CALL_LOG": str(log), "RPC_GATE": str(log.with_name("gate "))}
+    return {"function": "tests.poison:wait_for_own_file", "env": env, **options}
+
+
+def open_gate(log: Path, n: int) -> None:
+    """Let such a server end what it computes for n."""
+    log.with_name(f"gate {n}").touch()
+
+
+def lose_connection_in_jobs(
+    server: ServerProcess, client: RpcClient, proxy: Proxy, log: Path
+) -> list["Future[int]"]:
+    """Have a server lose its connection while it computes 1 and 2, and make another; return their calls."""
+    futures = [client.submit(n, timeout=50) for n in (1, 2)]
+    wait_until(lambda: len(logged_calls(log)) == 2, "the server to compute")
+    proxy.cut()
+    server.wait_for_output("(Awaiting RPC requests(.|\n)*){2}", 20)
+    return futures
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "prefetch", "queue_type"),
+    [(2, 4, "classic"), (3, 3, "quorum")],
+    ids=["all busy", "one idle"],
+)
+def test_prefetch_after_a_loss(
+    serve: Serve,
+    connect: Connect,
+    proxy: Proxy,
+    queue: str,
+    log: Path,
+    private_broker: PrivateBroker,
+    concurrency: int,
+    prefetch: int,
+    queue_type: str,
+) -> None:
+    """C15, C18: after a loss a server takes what it can begin, and more with each job that ends, until all."""
+    options = gated(log, concurrency=concurrency, prefetch=prefetch, queue_type=queue_type)
+    server, client = serve(url=proxy.url, **options), connect(queue_type=queue_type)
+    futures = lose_connection_in_jobs(server, client, proxy, log)
+    each = prefetch // concurrency
+    takes = prefetch - 2 * each
+    assert private_broker.prefetch(queue) == takes
+    for n, future in enumerate(futures, 1):
+        open_gate(log, n)
+        assert future.result() == n
+        takes += each
+        wait_until(lambda now=takes: private_broker.prefetch(queue) >= now, "more requests")  # type: ignore[misc]
+        assert private_broker.prefetch(queue) == takes
+    assert sorted(logged_calls(log)) == [1, 1, 2, 2]
+
+
+def test_stop_after_a_loss(
+    serve: Serve,
+    client: RpcClient,
+    proxy: Proxy,
+    queue: str,
+    log: Path,
+    private_broker: PrivateBroker,
+) -> None:
+    """C17: a server that began again to take requests one by one takes none at all once it is told to stop."""
+    server = serve(url=proxy.url, **gated(log, concurrency=2))
+    futures = lose_connection_in_jobs(server, client, proxy, log)
+    for n, future in enumerate(futures, 1):
+        open_gate(log, n)
+        assert future.result() == n
+        wait_until(lambda now=n: private_broker.prefetch(queue) == now, "more requests")  # type: ignore[misc]
+    last = client.submit(3, timeout=50)
+    wait_until(lambda: 3 in logged_calls(log), "the server to compute")
+    server.send_signal(signal.SIGTERM)
+    wait_until(lambda: private_broker.prefetch(queue) == 0, "it to take no more")
+    assert not last.done()
+    open_gate(log, 3)
+    assert last.result() == 3
+    assert server.wait(20) == 0
 
 
 def test_function_that_holds_the_interpreter_lock(
