@@ -354,6 +354,22 @@ def test_reply_after_a_loss_is_not_sent(
     assert client.stats.late == 0
 
 
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_requests_that_a_lost_connection_had_brought(
+    serve: Serve, client: RpcClient, proxy: Proxy, log: Path, concurrency: int
+) -> None:
+    """C11, C15: what nobody had begun when the connection was lost is computed once, by who has it then."""
+    options = logged(log, concurrency=concurrency, prefetch=concurrency + 2, extra_args=["-v"])
+    server = serve(url=proxy.url, **options)
+    begun, unbegun = list(range(900, 900 + concurrency)), [1, 2]
+    futures = [client.submit(n, timeout=30) for n in begun + unbegun]
+    wait_until(lambda: sorted(logged_calls(log)) == begun, "the server to compute")
+    wait_until(lambda: server.output.count("<- request") == len(futures), "it to hold them all")
+    proxy.cut()
+    assert [future.result() for future in futures] == begun + unbegun
+    assert sorted(logged_calls(log)) == sorted(2 * begun + unbegun)
+
+
 def gated(log: Path, **options: Any) -> dict[str, Any]:
     """Return the options of a server that computes each n until `open_gate`."""
     env = {"RPC_CALL_LOG": str(log), "RPC_GATE": str(log.with_name("gate "))}
