@@ -8,7 +8,8 @@ import pytest
 
 from conftest import backends
 from contract.clauses import CLAUSES
-from harness.implementations import IMPLEMENTATIONS
+from harness.implementations import IMPLEMENTATIONS, client_class
+from rpc_core.client import BaseClient
 from tests.conformance import Recorder, backend_of, clauses_of, explain
 from tests.time_limits import Overrun, TimeLimits
 
@@ -97,6 +98,13 @@ def pytest_collection_finish() -> None:
     """Keep what was imported and collected from being searched for garbage, again and again, until the end."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def on_rpc_core(backend: str) -> None:
+    """What a test needs of which docs/ tell, and no clause: the machinery that the clients here share."""
+    if not issubclass(client_class(backend), BaseClient):
+        pytest.skip("not on rpc_core: no clause promises this")
 
 
 @pytest.hookimpl(wrapper=True)

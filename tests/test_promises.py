@@ -38,6 +38,7 @@ from tests.waiting import stopped, take_request, wait_until
 
 JSON_TYPE = {"content_type": "application/json"}
 ATTEMPTS = 8
+TRANSIENT = (None, 1)  # AMQP's delivery_mode; 2 is persistent
 
 
 @pytest.fixture
@@ -146,6 +147,14 @@ def test_expiration_of_a_call_that_waited(
     _, properties, _ = take_request(client, channel, queue)
     assert spent > 0.5
     assert int(properties.expiration) <= (20 - spent) * 1000
+
+
+@pytest.mark.usefixtures("on_rpc_core")
+def test_requests_are_transient(client: RpcClient, queue: str, channel: Any) -> None:
+    """C23: the queue is durable, the requests in it are not: the broker writes none to disk."""
+    client.submit(1)
+    _, properties, _ = take_request(client, channel, queue)
+    assert properties.delivery_mode in TRANSIENT
 
 
 def test_calls_of_two_clients(connect: Connect, queue: str, channel: Any) -> None:

@@ -168,6 +168,16 @@ def test_raw_error_replies(serve: Serve, asker: Asker) -> None:
     server.wait_for_output(r"Traceback(.|\n)*functions\.py(.|\n)*ValueError: boom 7")
 
 
+@pytest.mark.usefixtures("on_rpc_core")
+def test_replies_are_transient(serve: Serve, asker: Asker) -> None:
+    """C23: the broker writes no reply to disk, be it a result, an error or a refusal, whatever was asked for."""
+    serve(function="tests.poison:power_of_ten")
+    asker.properties.delivery_mode = 2
+    for argument in (2, 4300, -1):
+        properties, _ = asker.ask(asker.body_of(argument))
+        assert properties.delivery_mode in (None, 1)
+
+
 def test_own_error_named_like_ours(serve: Serve, client: RpcClient) -> None:
     """C10: a function's own exception that is called InvalidRequest is not taken for the server's verdict."""
     serve(function="tests.poison:raises_invalid_request_of_its_own")
