@@ -298,3 +298,33 @@ def test_another_queue_type(
     assert re.search(said, str(caught.value))
     with pytest.raises(RuntimeError, match=said):
         serve(queue_type=asked)
+
+
+def test_queue_that_is_not_durable(
+    serve: Serve, connect: Connect, queue: str, channel: Any
+) -> None:
+    """C23: a queue that is not durable is refused by client and server, which say so, and left as it is."""
+    channel.queue_declare(queue, durable=False)
+    said = "'durable' for queue .* received 'true' but current is 'false'"
+    with pytest.raises(RpcAccessRefused) as caught:
+        connect().call(1, timeout=30)
+    assert re.search(said, str(caught.value))
+    with pytest.raises(RuntimeError, match=said):
+        serve()
+    channel.queue_declare(queue, durable=False)
+
+
+@pytest.mark.usefixtures("on_rpc_core")
+def test_queue_with_a_long_name(
+    serve: Serve, connect: Connect, queue: str, channel: Any, remover: Any
+) -> None:
+    """C23: where the broker's refusal has no room for what there is, a queue declared otherwise is refused."""
+    name = queue.ljust(200, "x")
+    channel.queue_declare(name, durable=True, arguments={"x-queue-type": "quorum"})
+    try:
+        with pytest.raises(RpcAccessRefused, match="inequivalent arg"):
+            connect(queue=name).call(1, timeout=30)
+        with pytest.raises(RuntimeError, match="inequivalent arg"):
+            serve(queue=name)
+    finally:
+        remover.delete(name)
