@@ -537,6 +537,15 @@ def test_third_address(serve: Serve, connect: Connect, url: str) -> None:
     assert connect(several).call(10) == 55
 
 
+def test_silent_address(serve: Serve, connect: Connect, proxy: Proxy, url: str) -> None:
+    """C12, C18: an address that accepts and then says nothing is passed over, by client and server."""
+    proxy.black_hole()
+    several = f"{proxy.url};{url}"
+    future = connect(several).submit(10, timeout=25)
+    serve(url=several)  # meanwhile: both wait for the silent one
+    assert future.result() == 55
+
+
 def delays(text: str) -> list[float]:
     """Return the delays that a log tells, in order."""
     return [float(delay) for delay in re.findall(r"next attempt in (\S+) s", text)]
