@@ -5,7 +5,8 @@ The sentences are read where they stand: the clauses, the docstrings of the clie
 reworded or gone makes the check fail until somebody has looked at its tests; and so does a test that is gone.
 
 A key's value is a list of tests, `calls::test_timeout` for one in tests/test_calls.py, or a text that says why
-there is none. A clause's tests cite that clause, and one of them at least runs on every implementation.
+there is none. A clause's tests cite that clause, and one of them at least runs on every implementation. One that
+`needs` what is lacking somewhere does, too: it has to fail there.
 """
 
 import ast
@@ -29,12 +30,7 @@ from rpc_core.programs import parse_server_options, run_client
 ROOT = Path(__file__).parent.parent
 MAP = ROOT / "tests" / "sentences.toml"
 LIMITS = ROOT / "docs" / "running-it-for-real.md"
-RUNS_ON_ALL = {
-    "backend",
-    "serve",
-    "connect",
-    "client",
-}  # fixtures of a test that runs on each implementation
+RUNS_ON_ALL = {"backend", "serve", "connect", "client"}  # conftest.py's, once for each
 
 Sentences = Mapping[str, list[str]]  # by section of the map
 
@@ -118,14 +114,37 @@ def known_tests() -> Mapping[str, Known]:
     """Return the suite's tests by their short names."""
     found = {}
     for path in sorted((ROOT / "tests").glob("test_*.py")):
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+        functions = [
+            node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)
+        ]
+        own = {node.name: asked_for(node) for node in functions if "pytest.fixture" in marks(node)}
+        for node in functions:
+            if node.name.startswith("test_"):
                 cited = re.match(r"[\w, ]+(?=: )", ast.get_docstring(node) or "")
-                fixtures = {argument.arg for argument in node.args.args}
                 name = f"{path.stem.removeprefix('test_')}::{node.name}"
                 clauses = frozenset(cited[0].split(", ")) if cited else frozenset()
-                found[name] = Known(clauses, bool(fixtures & RUNS_ON_ALL))
+                left_out = "pytest.mark.only_with" in marks(node)
+                found[name] = Known(clauses, not left_out and reaches_all(asked_for(node), own))
     return found
+
+
+def marks(function: ast.FunctionDef) -> set[str]:
+    """Return what decorates a function, without arguments."""
+    return {ast.unparse(each).partition("(")[0] for each in function.decorator_list}
+
+
+def asked_for(function: ast.FunctionDef) -> set[str]:
+    """Return the fixtures that a test or a fixture asks for."""
+    return {argument.arg for argument in function.args.args}
+
+
+def reaches_all(fixtures: set[str], own: Mapping[str, set[str]]) -> bool:
+    """Whether these lead to a fixture that conftest.py has for each implementation, and not the file's own."""
+    for name in fixtures:
+        others = {fixture: asked for fixture, asked in own.items() if fixture != name}
+        if reaches_all(own[name], others) if name in own else name in RUNS_ON_ALL:
+            return True
+    return False
 
 
 def compare(

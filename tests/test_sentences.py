@@ -38,6 +38,22 @@ def test_what_is_read() -> None:
     assert known_tests()["contract::test_fib"] == Known(frozenset({"C1"}), on_all=False)
 
 
+@pytest.mark.parametrize(
+    ("name", "on_all"),
+    [
+        ("calls::test_timeout", True),
+        ("promises_of_servers::test_further_arguments", True),  # by a fixture that asks for another
+        ("wire::test_request", True),  # where it is needed and lacking, it has to fail
+        ("wire::test_published_client", False),  # only with the shared wire
+        ("celery::test_heartbeats_go_on_while_stopping", False),  # with a `serve` of its own
+        ("contract::test_fib", False),
+    ],
+)
+def test_what_runs_on_every_implementation(name: str, on_all: bool) -> None:
+    """A test runs on all by conftest.py's fixtures; not by its file's own, nor if it is left out for some."""
+    assert known_tests()[name].on_all is on_all
+
+
 def test_sentences() -> None:
     """A sentence ends at a full stop before a capital letter, a name, or something bold."""
     assert split("One (e.g. this).\n  `Two` is 0.5. **Three.** So.") == [
