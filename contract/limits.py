@@ -25,7 +25,7 @@ TIMED_OUT_CALLS = 10_000
 """C21: after so many calls that timed out nothing has grown."""
 
 DEFAULT_HEARTBEAT = 30
-"""C16, C21: the interval of heartbeats that client and server ask the broker for."""
+"""C16, C21: the heartbeat timeout that client and server ask the broker for; each side sends twice as often."""
 
 MAX_BODY = 1024
 """C9: bytes of a request; the longest valid one has 5."""

@@ -356,7 +356,8 @@ def _parser(program: str, description: str, epilog: str) -> argparse.ArgumentPar
         type=_positive,
         default=DEFAULT_HEARTBEAT,
         metavar="S",
-        help="Seconds after which a silent connection counts as lost. (default: %(default)s)",
+        help="The heartbeat timeout in seconds: a silent connection counts as lost within 2.5 times as long "
+        "plus 10 s. (default: %(default)s)",
     )
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="Show every message as it passes."

@@ -439,7 +439,8 @@ COMMON_HELP = """
     --queue NAME  The request queue. (default: rpc_queue)
     --queue-type {classic,quorum}  The type that the request queue must have; quorum is replicated over a
         cluster. (default: of the queue that exists, else classic)
-    --heartbeat S  Seconds after which a silent connection counts as lost. (default: 30)
+    --heartbeat S  The heartbeat timeout in seconds: a silent connection counts as lost within 2.5 times as long
+        plus 10 s. (default: 30)
     -v, --verbose  Show every message as it passes.
 """
 CLIENT_HELP = f"""
