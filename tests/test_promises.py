@@ -402,6 +402,55 @@ def test_stuck_write_is_given_up(
             assert not closing.is_alive()  # it waits for the thread whose write is stuck
 
 
+@pytest.mark.usefixtures("on_rpc_core")
+@pytest.mark.parametrize("way", ["call", "submit"])
+def test_stuck_write_delays_no_deadline(
+    backend: str, serve: Serve, private_broker: PrivateBroker, queue: str, way: str
+) -> None:
+    """C4: a call whose write is stuck is on time; but for `call` on py-amqp, late by IO_TIMEOUT at most."""
+    large: Any = "x" * 32_000_000  # more than the sockets' buffers hold
+    serve()
+
+    def lateness() -> float:
+        with client_class(backend)(private_broker.url, queue=queue) as client:
+            for n in range(3):  # so that the next caller writes by itself
+                assert client.call(n, timeout=20) == fib(n)
+
+            def ask() -> object:
+                if way == "call":
+                    return client.call(large, timeout=1)
+                return client.submit(large, timeout=1).result()
+
+            with stopped(private_broker.pid):
+                late = seconds_until(ask, RpcError) - 1
+                assert client.stats.sent == 4
+                client.close()
+        return late
+
+    on_time = 0.5  # seconds: 32 MB take time to encode and to copy
+    best(lateness, on_time if way == "submit" or backend == "raw_pika" else on_time + IO_TIMEOUT)
+
+
+@pytest.mark.usefixtures("on_rpc_core")
+def test_close_waits_little_for_a_silent_broker(
+    backend: str, proxy: Proxy, url: str, queue: str
+) -> None:
+    """C8: close() waits for a broker's word for CLOSE_TIMEOUT, and ends then."""
+
+    def attempt() -> float:
+        client = client_class(backend)(proxy.url, queue=queue)
+        client.submit(1)
+        wait_until(lambda: client.stats.sent == 1, "the request to be sent")
+        proxy.black_hole()
+        begun = time.monotonic()
+        client.close()
+        took = time.monotonic() - begun
+        proxy.heal()
+        return took
+
+    best(attempt, CLOSE_TIMEOUT + 0.5)
+
+
 # -- what becomes of calls, in numbers ---------------------------------------------------------------------
 
 
