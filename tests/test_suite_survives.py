@@ -29,6 +29,7 @@ Case = tuple[str, str, str, str]
 HANGING: list[Case] = [
     ("in_call", PAST, "C4", "Overrun: the test has not ended after 3 s"),
     ("in_close", PAST, "C8", "Overrun: the tear-down has not ended after 0.75 s"),
+    ("before_ready", EXACT, "C1", "Overrun: the test has not ended after 3 s"),
     ("in_threads", THREADS, "C3", "Overrun: the test has not ended after 3 s"),
 ]
 KILLING: list[Case] = [
@@ -65,7 +66,7 @@ def assert_told(output: str, case: Case) -> None:
 @pytest.mark.suite
 @pytest.mark.parametrize(
     ("workers", "cases", "limit"),
-    [(0, HANGING[1:3], 3), (1, HANGING, 3), (1, KILLING, 2)],
+    [(0, HANGING[1:4], 3), (1, HANGING, 3), (1, KILLING, 2)],
     ids=["alone", "worker", "killed"],
 )
 def test_run_ends(url: str, workers: int, cases: list[Case], limit: int) -> None:
