@@ -86,6 +86,14 @@ def power_of_ten(n: int) -> int:
     return int(10**n)
 
 
+def slow_twice(n: int) -> int:
+    """Log the call as `log_call` does; take 2.5 seconds, the first two times that n is asked for; return n."""
+    log_call(n)
+    if logged_calls(Path(os.environ["RPC_CALL_LOG"])).count(n) <= 2:
+        time.sleep(2.5)
+    return n
+
+
 def holds_the_lock(n: int) -> int:
     """Hold the interpreter lock for n seconds, the first time that n is asked for; return n."""
     log_call(n)

@@ -1,13 +1,15 @@
 """C6, C12, C18, C21: what a broker does not allow: how many connections, how large, how long, how seldom."""
 
 import threading
-from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import Connect, OpenBroker, Serve
-from contract import RpcConnectionLost, RpcError
+from contract import RpcConnectionLost
 from harness.broker import PrivateBroker
+from harness.functions import logged_calls
 from tests.poison import refuse_thread
 from tests.settings import settings
 from tests.waiting import call_until_served, idle, wait_until
@@ -51,18 +53,22 @@ def test_request_that_the_broker_does_not_take(
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_job_longer_than_the_broker_allows(
-    serve: Serve, connect: Connect, private_broker: PrivateBroker, concurrency: int
+    serve: Serve, connect: Connect, private_broker: PrivateBroker, concurrency: int, tmp_path: Path
 ) -> None:
-    """C18: a job beyond the broker's `consumer_timeout` costs the connection, and not the server."""
+    """C18: a job beyond the broker's `consumer_timeout` costs the connection, again and again, not the server."""
+    log = tmp_path / "calls"
     with settings(private_broker, channel_tick_interval=300, consumer_timeout=1000):
         # from RabbitMQ 4.3 on only a quorum queue has this limit
-        options = {"queue_type": "quorum"}
-        server = serve(function="harness.functions:slow", concurrency=concurrency, **options)
-        client = connect(**options)
-        with suppress(RpcError):  # the server that computed it may have the time to answer
-            client.call(2500, timeout=3)
-        server.wait_for_output("next attempt in", 20)
-        assert client.call(1, timeout=40) == 1
+        options: dict[str, Any] = {"queue_type": "quorum"}
+        server = serve(
+            function="tests.poison:slow_twice",
+            concurrency=concurrency,
+            env={"RPC_CALL_LOG": str(log)},
+            **options,
+        )
+        assert connect(**options).call(7, timeout=40) == 7
+        assert logged_calls(log) == [7, 7, 7]
+        server.wait_for_output(r"(next attempt in(.|\n)*){2}", 20)
         assert server.running
 
 

@@ -149,6 +149,44 @@ def test_submit_from_a_callback(serve: Serve, client: RpcClient) -> None:
     assert second.result(timeout=20) == fib(55)
 
 
+@pytest.mark.usefixtures("on_rpc_core")
+def test_callback_that_waits(serve: Serve, client: RpcClient) -> None:
+    """C4: a callback that waits delays every reply, until it ends."""
+    serve(function="harness.functions:slow", prefetch=2)
+    waits, go_on = threading.Event(), threading.Event()
+
+    def wait_in_callback(_: "Future[int]") -> None:
+        waits.set()
+        go_on.wait(20)
+
+    client.submit(200).add_done_callback(wait_in_callback)
+    delayed = client.submit(1)
+    try:
+        assert waits.wait(20)
+        assert not wait([delayed], timeout=0.5).done
+    finally:
+        go_on.set()
+    assert delayed.result() == 1
+
+
+@pytest.mark.usefixtures("on_rpc_core")
+def test_callback_that_waits_for_a_future(client: RpcClient) -> None:
+    """C4: `submit(...).result()` in the callback of a timeout keeps no deadline, neither its own nor others'."""
+    ends: list[float] = []
+    begun = time.monotonic()
+
+    def wait_in_callback(_: "Future[int]") -> None:
+        with pytest.raises(TimeoutError) as caught:
+            client.submit(2, timeout=0.1).result(timeout=1)
+        assert caught.type is not RpcTimeout
+        ends.append(time.monotonic() - begun)
+
+    client.submit(1, timeout=0.3).add_done_callback(wait_in_callback)
+    delayed = client.submit(3, timeout=0.5)
+    assert isinstance(delayed.exception(), RpcTimeout)
+    assert time.monotonic() - begun >= ends[0] >= 1.3
+
+
 def test_call_from_a_callback(serve: Serve, client: RpcClient) -> None:
     """C3: a callback that waits, which it should not, ends at its deadline, and spoils nothing."""
     serve(prefetch=10)

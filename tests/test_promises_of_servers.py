@@ -26,6 +26,8 @@ from tests.poison import TOGETHER
 from tests.running import NOWHERE, run
 from tests.waiting import take_request, wait_until
 
+STOPS_WITHIN = {"raw_pika": 1.2, "kombu_impl": 5.3, "celery_impl": 5.3}  # seconds, in an alarm
+
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
@@ -205,6 +207,16 @@ def test_longest_result(serve: Serve, client: RpcClient) -> None:
     with pytest.raises(RemoteError, match="4300"):
         client.call(4300)
     assert client.call(0) == 1
+
+
+def test_result_that_only_the_server_can_write(serve: Serve, client: RpcClient) -> None:
+    """C13: a reply with more digits than the client's process reads is malformed; the next call works."""
+    serve(function="tests.poison:power_of_ten", env={"PYTHONINTMAXSTRDIGITS": "6000"})
+    unread = client.submit(5000, timeout=20)
+    wait_until(lambda: client.stats.malformed == 1, "the reply to be counted")
+    assert not unread.done()
+    unread.cancel()
+    assert client.call(2) == 100
 
 
 def test_log_of_invalid_requests(serve: Serve, asker: Asker, channel: Any, queue: str) -> None:
@@ -510,3 +522,24 @@ def test_alarm(serve: Serve, client: RpcClient, private_broker: PrivateBroker, l
         private_broker.evaluate(f"rabbit_alarm:clear_alarm({alarm})")
     serve(**logged(log))
     assert lost.result() == 4
+
+
+def test_stop_in_an_alarm(
+    backend: str, serve: Serve, client: RpcClient, private_broker: PrivateBroker, log: Path
+) -> None:
+    """C17: a server whose broker has stopped to read it gives its connection up in time; no call fails."""
+    server = serve(**logged(log), extra_args=["-v"])
+    future = client.submit(500, timeout=30)
+    wait_until(lambda: logged_calls(log) == [500], "the server to compute")
+    alarm = "{resource_limit, memory, node()}"
+    private_broker.evaluate(f"rabbit_alarm:set_alarm({{{alarm}, []}})")
+    try:
+        server.wait_for_output("-> reply")
+        begun = time.monotonic()
+        assert server.terminate(20) == 0
+        took = time.monotonic() - begun
+    finally:
+        private_broker.evaluate(f"rabbit_alarm:clear_alarm({alarm})")
+    assert took < STOPS_WITHIN.get(backend, 20) + LATE
+    serve(**logged(log))
+    assert future.result() == 500
