@@ -15,10 +15,12 @@ import pytest
 from pika.exceptions import AMQPError, ConnectionClosedByBroker
 
 from contract import RpcClient
+from contract.clauses import CLAUSES
 from harness.broker import BrokerNotInstalled, ExternalBroker, PrivateBroker, find_program
 from harness.implementations import IMPLEMENTATIONS, check_implementation, client_class, unsupported
 from harness.management import ManagedBroker, suite_broker
 from harness.server import ServerProcess
+from tests.conformance import Recorder
 
 Serve = Callable[..., ServerProcess]
 Connect = Callable[..., RpcClient]
@@ -38,13 +40,33 @@ class Unusable(RuntimeError):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--backend` and the ways to measure: `--benchmark`, `--benchmark-quick`, `--benchmark-publish`."""
+    """Add the options: all here, as pytest may load no other conftest.py before it reads the command line.
+
+    With `--backend my_package` it takes a folder of that name for what is to be tested, and looks there alone.
+    """
     parser.addoption(
         "--backend",
         action="append",
         metavar="PACKAGE",
         help="Run only this implementation: any importable package with rpc_client and rpc_server modules. "
         f"Repeatable. (default: {', '.join(IMPLEMENTATIONS)})",
+    )
+    parser.addoption(
+        "--clause",
+        action="append",
+        metavar="CLAUSE",
+        help=f"Run only the tests of this clause of the contract: {', '.join(CLAUSES)}. Repeatable.",
+    )
+    parser.addoption(
+        "--conformance-json",
+        type=Path,
+        metavar="PATH",
+        help="Write what became of the tests of each clause, for each implementation, to this file.",
+    )
+    parser.addoption(
+        "--no-shrinking-limits",
+        action="store_true",
+        help="Give each test its whole time limit, however many have hung before it. It may take an hour.",
     )
     benchmark = parser.getgroup("benchmark")
     benchmark.addoption(
@@ -72,6 +94,13 @@ def pytest_configure(config: pytest.Config) -> None:
             check_implementation(package)
     except ValueError as error:
         raise pytest.UsageError(f"--backend: {error}") from None
+    for clause in config.getoption("--clause") or []:
+        if clause not in CLAUSES:
+            known = ", ".join(CLAUSES)
+            raise pytest.UsageError(f"--clause: no clause {clause!r} (clauses: {known})")
+    path, chosen = config.getoption("--conformance-json"), config.getoption("--backend")
+    if path or chosen:
+        config.pluginmanager.register(Recorder(config.rootpath / "tests", path, table=bool(chosen)))
     option = config.option
     if (
         option.benchmark_only

@@ -2,15 +2,13 @@
 
 import gc
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 
 from conftest import backends
-from contract.clauses import CLAUSES
 from harness.implementations import IMPLEMENTATIONS, client_class
 from rpc_core.client import BaseClient
-from tests.conformance import Recorder, backend_of, clauses_of, explain
+from tests.conformance import backend_of, clauses_of, explain
 from tests.time_limits import Overrun, TimeLimits
 
 # What is begun last is waited for, so the files that take longest come first. Most of them wait for deadlines and
@@ -45,41 +43,12 @@ LONGEST = [
 FAILED = pytest.StashKey[bool]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--clause`, `--conformance-json` and `--no-shrinking-limits`."""
-    parser.addoption(
-        "--clause",
-        action="append",
-        metavar="CLAUSE",
-        help=f"Run only the tests of this clause of the contract: {', '.join(CLAUSES)}. Repeatable.",
-    )
-    parser.addoption(
-        "--conformance-json",
-        type=Path,
-        metavar="PATH",
-        help="Write what became of the tests of each clause, for each implementation, to this file.",
-    )
-    parser.addoption(
-        "--no-shrinking-limits",
-        action="store_true",
-        help="Give each test its whole time limit, however many have hung before it. It may take an hour.",
-    )
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a clause that there is not; record the run if that is wanted."""
-    for clause in config.getoption("--clause") or []:
-        if clause not in CLAUSES:
-            known = ", ".join(CLAUSES)
-            raise pytest.UsageError(f"--clause: no clause {clause!r} (clauses: {known})")
+    """Give each test its time."""
     if set(backends(config)) - set(IMPLEMENTATIONS):
         # nothing is promised about warnings, and what leaks is found later, in another test
         config.addinivalue_line("filterwarnings", "default")
     config.pluginmanager.register(TimeLimits(config))
-    path = config.getoption("--conformance-json")
-    chosen = config.getoption("--backend")
-    if path or chosen:
-        config.pluginmanager.register(Recorder(Path(__file__).parent, path, table=bool(chosen)))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
