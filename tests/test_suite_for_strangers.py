@@ -50,6 +50,15 @@ def test_package_is_found(tmp_path: Path, url: str, found_by: str) -> None:
     assert " 3 passed" in output
 
 
+def test_package_in_the_folder_of_the_suite(url: str) -> None:
+    """All options are known, and with `-n` there is a table, though pytest takes the package for what to test."""
+    chosen = ("--clause", "C1", "-k", "computed or results_are_exact", "-n", "1", "-q")
+    code, output = run_pytest("--backend", "raw_pika", *chosen, AMQP_URL=url)
+    assert code == 0
+    assert "raw_pika: the contract's clauses" in output
+    assert "C1    exact results                                     1        -" in output
+
+
 @pytest.mark.suite
 def test_clause() -> None:
     """`--clause` chooses the tests that name one of these clauses, alone or among others."""
