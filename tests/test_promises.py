@@ -408,7 +408,7 @@ def test_stuck_write_delays_no_deadline(
     backend: str, serve: Serve, private_broker: PrivateBroker, queue: str, way: str
 ) -> None:
     """C4: a call whose write is stuck is on time; but for `call` on py-amqp, late by IO_TIMEOUT at most."""
-    large: Any = "x" * 32_000_000  # more than the sockets' buffers hold
+    large: Any = "x" * 8_000_000  # more than the sockets' buffers hold
     serve()
 
     def lateness() -> float:
@@ -427,7 +427,7 @@ def test_stuck_write_delays_no_deadline(
                 client.close()
         return late
 
-    on_time = 0.5  # seconds: 32 MB take time to encode and to copy
+    on_time = 0.5  # seconds: 8 MB take time to encode and to copy
     best(lateness, on_time if way == "submit" or backend == "raw_pika" else on_time + IO_TIMEOUT)
 
 
