@@ -144,6 +144,10 @@ class Proxy:
 
     async def _refuse(self) -> None:
         if self._server is not None:
+            for listening in self._server.sockets:
+                self._loop.remove_reader(listening.fileno())
+            # asyncio leaves open what it has accepted, but not begun to serve when the server is closed
+            await asyncio.sleep(0)
             self._server.close()
             self._server = None
         await self._cut()

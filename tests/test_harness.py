@@ -1,13 +1,16 @@
 """The harness itself: what it starts works, and nothing of it is left afterwards."""
 
+import gc
 import os
 import re
 import signal
 import socket
 import ssl
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import get_args
@@ -588,6 +591,26 @@ def test_proxy_refuses_until_healed(echo: int) -> None:
         with open_socket(proxy.port) as another:
             another.sendall(b"a")
             assert another.recv(1) == b"a"
+
+
+def test_proxy_leaves_nothing_open(echo: int) -> None:
+    """What it accepts just when it refuses is closed, and not left to the garbage collector."""
+    ended = threading.Event()
+    with Proxy("127.0.0.1", echo) as proxy:
+
+        def connect_again_and_again() -> None:
+            while not ended.is_set():
+                with suppress(OSError), open_socket(proxy.port):
+                    pass
+
+        with ThreadPoolExecutor(3) as pool:
+            for _ in range(3):
+                pool.submit(connect_again_and_again)
+            for _ in range(50):
+                proxy.refuse()
+                proxy.heal()
+            ended.set()
+    gc.collect()  # at which Python would warn, and pytest fail
 
 
 @pytest.mark.parametrize("direction", get_args(Direction))
