@@ -65,7 +65,7 @@ mutants: venv ## change the machinery in 1,500 places, one at a time; say which 
 	nice -n 10 .venv/bin/mutmut run $(ARGS)
 	$(PY) -m tests.mutants
 
-bench: setup pictures ## measure everything (five minutes), and write out/report.html
+bench: setup pictures ## measure everything (seven minutes), and write out/report.html
 	$(PY) -m pytest --benchmark $(ARGS)
 
 publish: setup pictures ## the same on a quiet machine, and publish: tables, pictures and page

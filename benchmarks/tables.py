@@ -371,5 +371,7 @@ def budget(run: Run, program: str) -> Row:
 def added(less: Entry, more: Entry) -> str:
     """Return how much longer one takes than the other, in the median; and its range within each pass."""
     differences = [b - a for a, b in zip(less.passes, more.passes, strict=True)]
-    low, _, high = (each * 1000 for each in quartiles(differences))
-    return f"{(more.time - less.time) * 1000:.2f} ({low:.2f} to {high:.2f}) ms"
+    low, _, high = quartiles(differences)
+    # + 0.0: no "-0.00"
+    shown = (f"{round(each * 1000, 2) + 0.0:.2f}" for each in (more.time - less.time, low, high))
+    return "{} ({} to {}) ms".format(*shown)
