@@ -117,9 +117,8 @@ class BaseClient(Generic[Asked, Answered]):
         self._outbox: deque[PendingCall] = deque()  # for the background thread to send
         self._consumer_count_wanted = False
         self._reading = Reading()
-        self._call_waiting = (
-            SignalSafeEvent()
-        )  # a call found no connection: after a refusal, try again
+        # a call found no connection: after a refusal, try again
+        self._call_waiting = SignalSafeEvent()
         self._closing = threading.Event()
         self._process = os.getpid()
         self._thread = threading.Thread(target=self._run, name="rpc-connection", daemon=True)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from conftest import Serve
 from contract import MAX_N, InvalidRequest, RpcClient, fib
-from tests.waiting import take_request, wait_until
+from tests.waiting import messages_ready, take_request, wait_until
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -86,7 +86,7 @@ def test_arguments(
     assert client.stats.reconnects == client.stats.in_flight == 0
     assert server.output.count("Awaiting") == 1
     assert server.terminate() == 0
-    assert channel.queue_declare(queue, passive=True).method.message_count == 0
+    assert messages_ready(channel, queue) == 0
 
 
 # -- raw messages ----------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def test_requests(
     check()
     assert client.call(30) == 832040
     assert server.terminate() == 0
-    assert channel.queue_declare(queue, passive=True).method.message_count == 0
+    assert messages_ready(channel, queue) == 0
 
 
 def as_text(id_: Any) -> Any:

@@ -33,7 +33,14 @@ from harness.functions import logged_calls
 from tests.load import LATE
 from tests.running import NOWHERE
 from tests.systems import needs_signals
-from tests.waiting import call_until_served, idle, take_request, wait_until, wait_until_no_more
+from tests.waiting import (
+    call_until_served,
+    idle,
+    messages_ready,
+    take_request,
+    wait_until,
+    wait_until_no_more,
+)
 
 
 def ended(future: "Future[int]") -> threading.Event:
@@ -303,10 +310,7 @@ def test_expired_request_leaves_the_queue(client: RpcClient, queue: str, channel
     with pytest.raises(RpcTimeout):
         client.call(1, timeout=0.5)
 
-    def depth() -> int:
-        return int(channel.queue_declare(queue, passive=True).method.message_count)
-
-    wait_until(lambda: depth() == 0, "the queue to be empty")
+    wait_until(lambda: messages_ready(channel, queue) == 0, "the queue to be empty")
 
 
 def test_expired_request_is_not_computed(serve: Serve, client: RpcClient, tmp_path: Path) -> None:

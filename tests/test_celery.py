@@ -32,7 +32,7 @@ from harness.proxy import Proxy, Way
 from harness.server import ServerProcess
 from rpc_core.programs import EXIT_USAGE
 from tests.running import run
-from tests.waiting import take_request, wait_until
+from tests.waiting import messages_ready, take_request, wait_until
 
 
 @pytest.fixture
@@ -407,7 +407,7 @@ def test_chain_of_a_stock_client(serve: Serve, stock: Celery, queue: str, channe
     chain: Any = stock.signature("fibonacci", (3,)) | stock.signature("fibonacci")
     with pytest.raises(InvalidRequest, match="a chain"):
         chain.apply_async().parent.get(timeout=20)
-    assert channel.queue_declare(queue, passive=True).method.message_count == 0
+    assert messages_ready(channel, queue) == 0
 
 
 def test_ignored_result(serve: Serve, stock: Celery, client: RpcClient, channel: Any) -> None:
@@ -438,7 +438,7 @@ def test_celery_programs(url: str, queue: str, channel: Any) -> None:
     channel.queue_declare("rpc_queue", durable=True, arguments={"x-queue-type": "classic"})
     try:
         assert run_celery(url, "call", "fibonacci", "-a", "[30]").returncode == 0
-        assert channel.queue_declare("rpc_queue", passive=True).method.message_count == 1
+        assert messages_ready(channel, "rpc_queue") == 1
         assert "1 message" in run_celery(url, "purge", "-f").stdout
         report = run_celery(url, "report")
         assert "task_acks_late: True" in report.stdout, report.stderr

@@ -24,7 +24,7 @@ from contract import (
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
 from harness.proxy import Proxy
-from tests.waiting import take_request, wait_until
+from tests.waiting import messages_ready, take_request, wait_until
 
 # -- C9 -------------------------------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ def test_malformed_requests_are_answered(
         assert b"InvalidRequest" in answer, f"{answer!r} to {body!r:.20} as {content_type}"
     assert client.call(10) == 55
     assert server.running
-    assert channel.queue_declare(queue, passive=True).method.message_count == 0
+    assert messages_ready(channel, queue) == 0
 
 
 def test_malformed_requests_without_reply_to(
@@ -145,7 +145,7 @@ def test_malformed_requests_without_reply_to(
     assert client.call(10) == 55
     assert server.running
     server.terminate()  # what it had not acknowledged would be back in the queue
-    assert channel.queue_declare(queue, passive=True).method.message_count == 0
+    assert messages_ready(channel, queue) == 0
 
 
 def test_compressed_messages(serve: Serve, client: RpcClient, queue: str, channel: Any) -> None:

@@ -34,7 +34,7 @@ from rpc_core.limits import CLOSE_TIMEOUT, FAIL_FAST_AFTER, IO_TIMEOUT
 from tests.load import LATE
 from tests.methods import watched
 from tests.running import NOWHERE
-from tests.waiting import stopped, take_request, wait_until
+from tests.waiting import messages_ready, stopped, take_request, wait_until
 
 JSON_TYPE = {"content_type": "application/json"}
 ATTEMPTS = 8
@@ -67,11 +67,6 @@ def seconds_until(ends: Callable[[], object], *errors: type[BaseException]) -> f
     with pytest.raises(errors):
         ends()
     return time.monotonic() - begun
-
-
-def depth(channel: Any, queue: str) -> int:
-    """Return how many messages are ready in a queue."""
-    return int(channel.queue_declare(queue, passive=True).method.message_count)
 
 
 # -- what a client sends -----------------------------------------------------------------------------------
@@ -183,7 +178,7 @@ def test_cancelled_call_is_not_sent(
     _, _, body = take_request(client, channel, queue)
     assert b"2" in body
     assert client.stats == Stats(sent=1, in_flight=1)
-    assert depth(channel, queue) == 0
+    assert messages_ready(channel, queue) == 0
     kept.cancel()
     assert client.stats == Stats(sent=1)
 
@@ -363,7 +358,9 @@ def test_write_that_fails_after_the_broker_had_it(
         publish(self, call)
         for error in failures:
             self.read(wait=False)  # which sends what a library has buffered
-            wait_until(lambda: depth(channel, queue) == 1, "the request to be in the queue")
+            wait_until(
+                lambda: messages_ready(channel, queue) == 1, "the request to be in the queue"
+            )
             raise error
 
     with client_type(url, queue=queue) as client:
@@ -375,7 +372,9 @@ def test_write_that_fails_after_the_broker_had_it(
             client.call(7) if way == "call" else client.submit(7).result()
         wait_until(lambda: client.stats.reconnects == 1, "the client to be back")
         client.submit(8)
-        wait_until(lambda: depth(channel, queue) >= 2, "the next request to be in the queue")
+        wait_until(
+            lambda: messages_ready(channel, queue) >= 2, "the next request to be in the queue"
+        )
         bodies = [channel.basic_get(queue, auto_ack=True)[2] for _ in range(3)]
         assert [b"7" in (body or b"") for body in bodies] == [True, False, False]
         assert bodies[2] is None

@@ -24,7 +24,7 @@ from tests.load import LATE
 from tests.methods import watched
 from tests.poison import TOGETHER
 from tests.running import NOWHERE, run
-from tests.waiting import take_request, wait_until
+from tests.waiting import messages_ready, take_request, wait_until
 
 STOPS_WITHIN = {"raw_pika": 1.2, "kombu_impl": 5.3, "celery_impl": 5.3}  # seconds, in an alarm
 
@@ -232,7 +232,7 @@ def test_log_of_invalid_requests(serve: Serve, asker: Asker, channel: Any, queue
     assert len(lines) == 2 * len(bodies)
     for said in ("negative", "not str", "not JSON", "at most 1024 bytes"):
         assert sum(said in line for line in lines) == 2
-    assert channel.queue_declare(queue, passive=True).method.message_count == 0
+    assert messages_ready(channel, queue) == 0
 
 
 def test_invalid_requests_are_not_requeued(serve: Serve, asker: Asker, url: str) -> None:
@@ -302,7 +302,7 @@ def test_stopping_server_on_the_wire(
         assert future.result(timeout=5) == 600
         order = ["Basic.Cancel", "Basic.Publish", "Basic.Ack"]
         assert [name for name in methods.names if name in order][:3] == order
-        assert channel.queue_declare(queue, passive=True).method.message_count == 0
+        assert messages_ready(channel, queue) == 0
 
 
 def test_given_back_is_no_failed_attempt(
@@ -313,11 +313,7 @@ def test_given_back_is_no_failed_attempt(
         server = serve(url=proxy.url, **logged(log, prefetch=3))
         futures = [client.submit(n, timeout=30) for n in (600, 601, 602)]
         wait_until(lambda: logged_calls(log) == [600], "the server to compute")
-
-        def waiting() -> int:
-            return int(channel.queue_declare(queue, passive=True).method.message_count)
-
-        wait_until(lambda: waiting() == 0, "all to be taken")
+        wait_until(lambda: messages_ready(channel, queue) == 0, "all to be taken")
         assert server.terminate(20) == 0
         given_back = methods.of("Basic.Nack")
         assert [(each.multiple, each.requeue) for each in given_back] == [(False, True)] * 2

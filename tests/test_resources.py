@@ -18,7 +18,7 @@ from harness.broker import PrivateBroker, binary
 from harness.functions import logged_calls
 from harness.implementations import client_class
 from harness.proxy import Proxy
-from tests.waiting import take_request, wait_until, wait_until_no_more
+from tests.waiting import messages_ready, take_request, wait_until, wait_until_no_more
 
 SELF = psutil.Process(os.getpid())
 ROUNDS, CALLS = 5, 2000
@@ -73,10 +73,7 @@ def test_timed_out_calls_leave_nothing(
     assert client.stats.in_flight == 0
     assert client.stats.timed_out == ROUNDS * CALLS
 
-    def depth() -> int:
-        return int(channel.queue_declare(queue, passive=True).method.message_count)
-
-    wait_until(lambda: depth() == 0, "the queue to be empty")
+    wait_until(lambda: messages_ready(channel, queue) == 0, "the queue to be empty")
 
 
 @pytest.mark.timeout(240)

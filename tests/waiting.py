@@ -26,6 +26,11 @@ def wait_until(condition: Callable[[], object], what: str, timeout: float = 15.0
         pause.wait(0.02)
 
 
+def messages_ready(channel: Any, queue: str) -> int:
+    """Return how many messages are ready in a queue."""
+    return int(channel.queue_declare(queue, passive=True).method.message_count)
+
+
 def idle(seconds: float) -> None:
     """Let time pass where nothing happening is what is tested."""
     threading.Event().wait(seconds)
