@@ -118,27 +118,34 @@ class Reading:
 
 
 class SignalSafeEvent:
-    """An event that Ctrl-C cannot break: `threading.Event` runs Python code while it holds its lock."""
+    """An event that Ctrl-C cannot break: `threading.Event` runs Python code while it holds its lock.
+
+    One thread waits, and only that one may clear it.
+    """
 
     def __init__(self) -> None:
-        self._unset = threading.Lock()
-        self._unset.acquire()
+        self._is_set = False
+        self._waiting = threading.Lock()  # is free if the next wait need not be long
+        self._waiting.acquire()
 
     def is_set(self) -> bool:
         """Whether it is set."""
-        return not self._unset.locked()
+        # not whether the lock is free: Python 3.14 hands it over before the woken thread runs
+        return self._is_set
 
     def set(self) -> None:
         """Set it."""
-        if self._unset.locked():
-            with suppress(RuntimeError):  # it was set just now
-                self._unset.release()
+        self._is_set = True
+        if self._waiting.locked():
+            with suppress(RuntimeError):  # another thread has set it just now
+                self._waiting.release()
 
     def clear(self) -> None:
         """Unset it."""
-        self._unset.acquire(blocking=False)
+        self._is_set = False
+        self._waiting.acquire(blocking=False)
 
     def wait(self, timeout: float = -1) -> None:
-        """Wait until it is set, for so many seconds; by default for ever."""
-        if self._unset.acquire(timeout=timeout):
-            self.set()
+        """Wait until it is set, for so many seconds; by default for ever. Now and then it ends too early."""
+        if not self._is_set:
+            self._waiting.acquire(timeout=timeout)

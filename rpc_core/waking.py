@@ -16,10 +16,8 @@ class Waker:
             self._woken = True
             try:
                 self._end_wait()
-            except (
-                OSError
-            ):  # it is being closed, perhaps in the code that a signal's handler interrupts
-                pass
+            except OSError:
+                pass  # it is being closed, perhaps in the code that a signal's handler interrupts
             except BaseException:  # Ctrl-C
                 self._woken = False
                 raise

@@ -287,6 +287,36 @@ def test_event() -> None:
     assert event.is_set()
 
 
+def test_event_when_the_lock_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C3: an event stays set while the thread that was woken gets to run; Python 3.14 gives it the lock before."""
+    woken, goes_on = threading.Event(), threading.Event()
+
+    class Lock:
+        def __init__(self) -> None:
+            self._lock = lock()
+            self.release, self.locked = self._lock.release, self._lock.locked
+
+        def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+            acquired = self._lock.acquire(blocking, timeout)
+            if threading.current_thread() is not threading.main_thread():
+                woken.set()
+                goes_on.wait(10)
+            return acquired
+
+    lock = threading.Lock
+    monkeypatch.setattr(threading, "Lock", Lock)
+    event = SignalSafeEvent()
+    monkeypatch.undo()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(event.wait, 10)
+        event.set()
+        assert woken.wait(10)
+        assert event.is_set()
+        goes_on.set()
+        waiting.result(10)
+    assert event.is_set()
+
+
 # -- workers (C15, C17) ----------------------------------------------------------------------------------
 
 
