@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contract import (
@@ -59,6 +59,8 @@ def test_fib() -> None:
 
 @unhurried
 @given(st.integers(0, 10_000))
+@example(0)
+@example(10_000)
 def test_request_round_trip(n: int) -> None:
     """C9: every valid n reaches the server as itself, with our content type and with the tutorial's none."""
     assert decode_request(encode_request(n), JSON_TYPE) == n

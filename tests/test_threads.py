@@ -12,6 +12,7 @@ from rpc_core.limits import KEEP_ALIVE_INTERVAL, STEP_ASIDE
 from rpc_core.pending import PendingCall
 from rpc_core.reading import Reading, SignalSafeEvent
 from rpc_core.server import Request
+from rpc_core.waking import Waker
 from rpc_core.workers import KeepAlive, Workers, start_threads
 from tests.clock import Clock
 from tests.poison import refuse_thread
@@ -315,6 +316,39 @@ def test_event_when_the_lock_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> 
         goes_on.set()
         waiting.result(10)
     assert event.is_set()
+
+
+def test_waker() -> None:
+    """C3: a wait is ended once, for all that is put meanwhile; and again after it was noted."""
+    ended: list[int] = []
+    waker = Waker(lambda: ended.append(1))
+    for wakes in range(1, 3):
+        waker.wake()
+        waker.wake()
+        assert len(ended) == wakes
+        waker.awake()
+
+
+def test_waker_that_is_interrupted() -> None:
+    """C7: Ctrl-C while a wait is being ended leaves it to the next who wakes; what is closed needs no end."""
+    errors: list[BaseException] = [OSError(), KeyboardInterrupt()]
+    ended: list[int] = []
+
+    def end_wait() -> None:
+        if errors:
+            raise errors.pop()
+        ended.append(1)
+
+    waker = Waker(end_wait)
+    with pytest.raises(KeyboardInterrupt):
+        waker.wake()
+    waker.wake()
+    assert not errors
+    waker.wake()
+    assert not ended
+    waker.awake()
+    waker.wake()
+    assert ended
 
 
 # -- workers (C15, C17) ----------------------------------------------------------------------------------
