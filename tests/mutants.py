@@ -30,9 +30,18 @@ Changes = Mapping[str, Collection[str]]  # by function
 UNNOTICED = (0, 5, 33)  # all tests passed; no test reaches it
 OUT_OF_TIME = (-24, 24, 36, 152, 255)  # a test waits for what never comes: noticed as well
 
-# whose tests try a change with RabbitMQ, and which of them most likely notices one
-IMPLEMENTATIONS = {"contract": "raw_pika", "rpc_core": "raw_pika", "kombu_common": "kombu_impl"}
-FIRST = {"rpc_core.server": "test_server.py", "rpc_core.forks": "test_resources.py"}
+# by package, the tests that try a change with RabbitMQ: the arguments of one pytest after another
+TESTS = {
+    "contract": ("--backend raw_pika",),
+    "rpc_core": ("--backend raw_pika",),
+    "kombu_common": ("tests/test_kombu.py", "--backend kombu_impl"),
+}
+# by module, which of them most likely notices one, and is run before
+FIRST = {
+    "rpc_core.client": "--backend raw_pika tests/test_calls.py",
+    "rpc_core.server": "--backend raw_pika tests/test_server.py",
+    "rpc_core.forks": "--backend raw_pika tests/test_resources.py",
+}
 AT_ONCE = 3 * (os.cpu_count() or 1)  # most tests wait
 TIME_LIMIT = 1800.0  # of one change, in seconds
 
@@ -65,9 +74,9 @@ def main() -> int:
 
 
 def passed_unchanged() -> Iterator[bool]:
-    """Yield whether the tests of each implementation pass; if not, they would seem to notice everything."""
+    """Yield whether the tests of each package pass; if not, they would seem to notice everything."""
     with ThreadPoolExecutor() as pool:
-        for code in pool.map(run, set(IMPLEMENTATIONS.values())):
+        for code in pool.map(run, set(TESTS.values())):
             yield code == 0
 
 
@@ -75,12 +84,7 @@ def try_with_broker(mutants: list[str]) -> None:
     """Run the tests with each of these, several at once, and note in mutmut's file which are noticed."""
     paths = {mutant: path for path in metas() for mutant in codes(path)}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = {}
-        for mutant in mutants:
-            module, _, _ = mutant.rpartition(".")
-            implementation = IMPLEMENTATIONS[module.partition(".")[0]]
-            first = FIRST.get(module, "test_calls.py")
-            running[pool.submit(run, implementation, mutant, first)] = mutant
+        running = {pool.submit(run, tests_of(mutant), mutant): mutant for mutant in mutants}
         for number, done in enumerate(as_completed(running), 1):
             mutant, code = running[done], done.result()
             print(
@@ -92,20 +96,40 @@ def try_with_broker(mutants: list[str]) -> None:
             paths[mutant].write_text(json.dumps(noted))
 
 
-def run(implementation: str, mutant: str = "", first: str = "test_calls.py") -> int:
-    """Run an implementation's tests with this change, or none, until one fails; return pytest's exit code."""
-    command = [sys.executable, "-m", "pytest", "--exitfirst", "--quiet", "-p", "no:cacheprovider"]
-    command += ["--backend", implementation, f"tests/{first}", "tests"]
+def tests_of(mutant: str) -> tuple[str, ...]:
+    """Return the tests for this change, as one pytest's arguments after another's."""
+    module, _, _ = mutant.rpartition(".")
+    package = module.partition(".")[0]
+    return (FIRST[module], *TESTS[package]) if module in FIRST else TESTS[package]
+
+
+def run(tests: tuple[str, ...], mutant: str = "") -> int:
+    """Run these tests with this change, or none, until one fails; return pytest's exit code."""
     environment = {
         **os.environ,
         "MUTANT_UNDER_TEST": mutant,
     }  # which the programs that tests start inherit
-    try:
-        return subprocess.run(
-            command, cwd=RESULTS, env=environment, timeout=TIME_LIMIT, stdout=subprocess.DEVNULL
-        ).returncode
-    except subprocess.TimeoutExpired:
-        return max(OUT_OF_TIME)
+    code = 0
+    for arguments in tests:
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--exitfirst",
+            "--quiet",
+            "-p",
+            "no:cacheprovider",
+        ]
+        command += arguments.split()
+        try:
+            code = subprocess.run(
+                command, cwd=RESULTS, env=environment, timeout=TIME_LIMIT, stdout=subprocess.DEVNULL
+            ).returncode
+        except subprocess.TimeoutExpired:
+            code = max(OUT_OF_TIME)
+        if code:
+            break
+    return code
 
 
 def metas() -> list[Path]:
