@@ -143,9 +143,9 @@ def test_verbose(backend: str, serve: Serve, url: str, queue: str) -> None:
     server = serve(extra_args=["-v"])
     arguments = ("--url", url, "--queue", queue, "30")
     done = run(f"{backend}.rpc_client", "-v", *arguments)
-    assert re.search(r"-> request \S+: .*30(.|\n)*<- reply \S+: .*832040", done.stderr)
+    assert re.search(r"-> request (\S+): .*30(.|\n)*<- reply \1: .*832040", done.stderr)
     assert done.stdout.endswith(" [.] Got 832040\n")
-    server.wait_for_output(r"<- request \S+: .*30(.|\n)*-> reply \S+: .*832040")
+    server.wait_for_output(r"<- request (\S+): .*30(.|\n)*-> reply \1: .*832040")
     server.terminate()
     quiet = serve()
     assert run(f"{backend}.rpc_client", *arguments).stderr == ""

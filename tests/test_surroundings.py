@@ -23,7 +23,6 @@ import pytest
 from conftest import Connect, OpenBroker, Serve
 from contract import (
     RpcClient,
-    RpcClosed,
     RpcConnectionLost,
     RpcError,
     RpcServerUnavailable,
@@ -48,7 +47,7 @@ SELF = psutil.Process(os.getpid())
 
 
 def in_child(act: Any) -> str:
-    """Return what `act` returns in a child that is forked, or the name of what it raises."""
+    """Return what `act` returns in a child that is forked, or the name of what it raises, and its text."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -56,7 +55,7 @@ def in_child(act: Any) -> str:
         try:
             said = str(act())
         except BaseException as error:
-            said = type(error).__name__
+            said = f"{type(error).__name__}: {error}"
         os.write(writer, said.encode())
         os._exit(0)
     os.close(writer)
@@ -74,7 +73,8 @@ def test_client_from_before_a_fork(serve: Serve, client: RpcClient) -> None:
     assert client.call(10) == 55
     for act in (client.call, client.submit):
         begun = time.monotonic()
-        assert in_child(lambda act=act: act(20)) == RpcClosed.__name__
+        said = in_child(lambda act=act: act(20))
+        assert said.startswith("RpcClosed: this client was made before a fork()")
         assert time.monotonic() - begun < 5
     assert in_child(client.close) == "None"
     assert [client.call(n) for n in range(20)] == [fib(n) for n in range(20)]
@@ -332,6 +332,7 @@ def test_queue_deleted_under_a_client(
     assert client.stats.sent == 2  # the second time it is the same request
     channel.queue_delete(queue)  # under the server too
     assert client.call(11, timeout=30) == 89
+    assert client.stats.reconnects == 0
 
 
 @pytest.mark.parametrize("fail_fast", [False, True])

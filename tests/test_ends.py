@@ -1,0 +1,238 @@
+"""The client and the server that the layers share, with a link that is no connection: what they tell it."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from contract.errors import RpcClosed
+from contract.fibonacci import fib
+from contract.limits import DEFAULT_HEARTBEAT
+from contract.service import Service, check_integer
+from contract.wire import CONTENT_TYPE, Reply
+from rpc_core.client import BaseClient
+from rpc_core.options import ClientOptions
+from rpc_core.pending import PendingCall, PendingCalls
+from rpc_core.programs import ServerOptions
+from rpc_core.refusals import Failure
+from rpc_core.server import BaseServer, Request
+from tests.waiting import wait_until
+
+URL = "amqp://guest:guest@nowhere:5672/%2F"
+CLASSIC: dict[str, str | int | bool] = {"x-queue-type": "classic"}
+
+
+class Link:
+    """Notes what it is told; and does, within `read`, what it is given to do."""
+
+    def __init__(self, url: str, options: ClientOptions, pending: PendingCalls) -> None:
+        self.built = url, options
+        self.pending = pending
+        self.told: list[str] = []
+        self.published: list[PendingCall] = []
+        self._todo: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+
+    is_waiting = False
+
+    @staticmethod
+    def failure(error: BaseException) -> Failure:
+        """Every failure is an outage."""
+        return Failure(error)
+
+    def declare(self) -> None:
+        """Note it."""
+        self.told.append("declare")
+
+    def consume(self) -> None:
+        """Note it."""
+        self.told.append("consume")
+
+    def publish(self, call: PendingCall) -> None:
+        """Note it, and keep the call."""
+        self.published.append(call)
+        self.told.append(f"publish {call.body.decode()}")
+
+    def count_consumers(self) -> None:
+        """Note it."""
+        self.told.append("count_consumers")
+
+    def read(self) -> None:
+        """Do one thing that was given to do."""
+        self._todo.get(timeout=20)()
+
+    def do(self, action: Callable[[], object]) -> None:
+        """Have something done, within `read`."""
+        self._todo.put(action)
+
+    def wake(self) -> None:
+        """End the wait in `read`."""
+        self.do(lambda: None)
+
+    def close(self) -> None:
+        """Note it."""
+        self.told.append("close")
+
+    def drop(self) -> None:
+        """Note it."""
+        self.told.append("drop")
+
+
+class Client(BaseClient[Any, Any]):
+    """A client whose links are kept, the last one last."""
+
+    def __init__(self, **options: Any) -> None:
+        self.links: list[Link] = []
+        super().__init__(URL, **options)
+
+    def link(self, url: str, options: ClientOptions, pending: PendingCalls) -> Link:  # type: ignore[override]
+        """Return a new link, and keep it."""
+        self.links.append(Link(url, options, pending))
+        return self.links[-1]
+
+    link.failure = Link.failure  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., tuple[Client, Link]]]:
+    """Return a function that builds a client, and returns it with its link; it is closed afterwards."""
+    clients: list[Client] = []
+
+    def open_client(kind: type[Client] = Client, **options: Any) -> tuple[Client, Link]:
+        clients.append(kind(**options))
+        wait_until(lambda: clients[-1].links and clients[-1].links[-1].told, "a link")
+        return clients[-1], clients[-1].links[-1]
+
+    yield open_client
+    for client in clients:
+        client.close()
+
+
+Opened = Callable[..., tuple[Client, Link]]
+
+
+def test_client_says_what_it_was_built_with(opened: Opened) -> None:
+    """Names: a link gets the client's options; without any, the queue is rpc_queue, and classic."""
+    _, link = opened()
+    assert link.built == (URL, ClientOptions("rpc_queue", None, CLASSIC, DEFAULT_HEARTBEAT))
+    _, link = opened(queue="other", queue_type="quorum", heartbeat=7)
+    quorum: dict[str, str | int | bool] = {"x-queue-type": "quorum"}
+    assert link.built == (URL, ClientOptions("other", "quorum", quorum, 7))
+
+
+def test_client_refuses_what_no_queue_is() -> None:
+    """C9: a type of queue that there is not is refused at once, and leaves no thread."""
+    threads = set(threading.enumerate())
+    with pytest.raises(ValueError, match="queue_type must be one of"):
+        Client(queue_type="stream")
+    assert set(threading.enumerate()) == threads
+
+
+def test_threads_of_a_client_hold_up_no_program(opened: Opened) -> None:
+    """C8: a program may end without closing its client."""
+    threads = set(threading.enumerate())
+    opened()
+    added = set(threading.enumerate()) - threads
+    assert len(added) == 2
+    assert all(thread.daemon for thread in added)
+
+
+def stepped_aside(client: Client) -> bool:
+    """Whether the background thread lets callers read."""
+    right = client._reading._right
+    if not right.acquire(blocking=False):
+        return False
+    right.release()
+    return True
+
+
+def test_close_in_the_thread_that_reads(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """C8: a caller that reads may close the client there, as a signal's handler does; its call ends."""
+    monkeypatch.setattr("rpc_core.reading.STEP_ASIDE", 60)
+    client, link = opened()
+    link.wake()
+    wait_until(lambda: stepped_aside(client), "the background thread to step aside")
+    closed_in: list[threading.Thread] = []
+
+    def close() -> None:
+        client.close()
+        closed_in.append(threading.current_thread())
+
+    link.do(close)
+    with pytest.raises(RpcClosed):
+        client.call(30)
+    assert closed_in == [threading.main_thread()]
+
+
+def test_close_in_the_thread_of_the_deadlines(opened: Opened) -> None:
+    """C8: a callback of a call that timed out may close the client."""
+    client, _ = opened()
+    closed = threading.Event()
+
+    def close(_: object) -> None:
+        client.close()
+        closed.set()
+
+    client.submit(30, timeout=0.1).add_done_callback(close)
+    assert closed.wait(10)
+
+
+def test_close_returns_after_its_threads(opened: Opened) -> None:
+    """C8: once close() has returned, the link is closed and no thread is left."""
+    threads = set(threading.enumerate())
+    client, link = opened()
+    client.close()
+    assert set(threading.enumerate()) == threads
+    assert link.told[-1] == "close"
+
+
+def test_client_asks_its_link_for_no_more_than_it_needs(opened: Opened) -> None:
+    """C6: a request is one message; it is sent again when it was returned, after the queue was declared."""
+    client, link = opened()
+    future = client.submit(30)
+    wait_until(lambda: "publish 30" in link.told, "the request")
+    assert link.told == ["declare", "consume", "publish 30"]
+    call = link.published[0]
+    link.do(lambda: link.pending.on_returned(call.correlation_id))
+    wait_until(lambda: link.told.count("publish 30") == 2, "the request, once more")
+    assert link.told == ["declare", "consume", "publish 30", "count_consumers", "publish 30"]
+    link.do(lambda: link.pending.on_reply(call.correlation_id, b"832040", CONTENT_TYPE, None))
+    assert future.result(10) == 832040
+    other = client.submit(31)
+    wait_until(lambda: link.told[-1] == "publish 31", "another request")
+    other.cancel()
+    assert link.told[4:] == ["publish 30", "publish 31"]
+    assert (client.stats.sent, client.stats.reconnects) == (2, 0)
+
+
+class TextClient(Client):
+    """A client whose requests and replies are texts."""
+
+    service = Service(str, lambda value: value)
+
+
+def test_client_of_another_service(opened: Opened) -> None:
+    """C13: what a reply may be is the service's to say."""
+    client, link = opened(TextClient)
+    future = client.submit("abc")
+    wait_until(lambda: link.told[-1] == 'publish "abc"', "the request")
+    call = link.published[0]
+    link.do(lambda: link.pending.on_reply(call.correlation_id, b'"three"', CONTENT_TYPE, None))
+    assert future.result(10) == "three"
+
+
+SERVER = ServerOptions([URL], "other", fib, 1, 1, 30, None, CLASSIC, verbose=False)
+
+
+def request(body: bytes) -> Request:
+    """Return a request as a layer delivers it."""
+    return Request(body, CONTENT_TYPE, "somewhere", "id", None, 1, 0.0)
+
+
+def test_server_of_another_service() -> None:
+    """C9: what a request may be is the service's to say."""
+    server = BaseServer(replace(SERVER, function=len, service=Service(str, check_integer)))
+    with server._signals:  # it has sockets
+        assert server._compute(request(b'"abc"')) == Reply(b"3")
