@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +14,15 @@ from contract.fibonacci import fib
 from contract.limits import DEFAULT_HEARTBEAT
 from contract.service import Service, check_integer
 from contract.wire import CONTENT_TYPE, Reply
+from rpc_core import server as server_module
 from rpc_core.client import BaseClient
+from rpc_core.limits import HOLD_BACK
 from rpc_core.options import ClientOptions
 from rpc_core.pending import PendingCall, PendingCalls
 from rpc_core.programs import ServerOptions
 from rpc_core.refusals import Failure
 from rpc_core.server import BaseServer, Request
+from tests.clock import Clock
 from tests.waiting import wait_until
 
 URL = "amqp://guest:guest@nowhere:5672/%2F"
@@ -223,16 +227,107 @@ def test_client_of_another_service(opened: Opened) -> None:
     assert future.result(10) == "three"
 
 
+# -- the server ------------------------------------------------------------------------------------------
+
 SERVER = ServerOptions([URL], "other", fib, 1, 1, 30, None, CLASSIC, verbose=False)
 
 
-def request(body: bytes) -> Request:
+class ServerLink:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def consume(self, prefetch: int) -> None:
+        """Note it."""
+        self.told.append(f"consume {prefetch}")
+
+    def reply(self, request: Request, reply: Reply | None) -> None:
+        """Note it."""
+        self.told.append(f"reply {reply.body.decode() if reply else None} to {request.delivery}")
+
+    def give_back(self, request: Request) -> None:
+        """Note it."""
+        self.told.append(f"give back {request.delivery}")
+
+    def read(self, *, wait: bool = True) -> None:
+        """Note it."""
+        self.told.append("read" if wait else "look")
+
+    def wake(self) -> None:
+        """Nobody waits."""
+
+
+def request(body: bytes = b"1", delivery: int = 1) -> Request:
     """Return a request as a layer delivers it."""
-    return Request(body, CONTENT_TYPE, "somewhere", "id", None, 1, 0.0)
+    return Request(body, CONTENT_TYPE, "somewhere", "id", None, delivery, 0.0)
 
 
-def test_server_of_another_service() -> None:
+@pytest.fixture
+def build() -> Iterator[Callable[..., tuple[BaseServer, ServerLink]]]:
+    """Return a function that builds a server, and returns it with its link."""
+    with ExitStack() as stack:
+
+        def build_server(**options: Any) -> tuple[BaseServer, ServerLink]:
+            server, link = BaseServer(replace(SERVER, **options)), ServerLink()
+            stack.enter_context(server._signals)  # which has sockets
+            server._link = link  # type: ignore[assignment]  # it has not all that a link has
+            server._workers = server._keep_alive = None
+            return server, link
+
+        yield build_server
+
+
+Build = Callable[..., tuple[BaseServer, ServerLink]]
+
+
+def test_server_of_another_service(build: Build) -> None:
     """C9: what a request may be is the service's to say."""
-    server = BaseServer(replace(SERVER, function=len, service=Service(str, check_integer)))
-    with server._signals:  # it has sockets
-        assert server._compute(request(b'"abc"')) == Reply(b"3")
+    server, _ = build(function=len, service=Service(str, check_integer))
+    assert server._compute(request(b'"abc"')) == Reply(b"3")
+
+
+def test_stopping_server_gives_back_what_still_comes(build: Build) -> None:
+    """C17: what was on its way when the server was told to stop goes back, and is not waited for."""
+    server, link = build()
+    server._stopping = True
+    server._on_request(request())
+    assert link.told == ["give back 1"]
+    assert not server._held
+    assert not server._waiting
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_replies_wait_a_moment_for_each_other(
+    build: Build, slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C14: replies to what was delivered together are sent together, but none is held back by slow jobs."""
+    clock = Clock().stop(monkeypatch, server_module)
+
+    def compute(n: int) -> int:
+        clock.now += HOLD_BACK * (1.5 if slow else 0.3)
+        return n
+
+    server, link = build(function=compute, prefetch=3)
+    server._keep_alive = nullcontext()  # type: ignore[assignment]  # it needs none
+    for n in range(3):
+        server._on_request(request(str(n).encode(), n))
+    server._compute_waiting()
+    replies = [f"reply {n} to {n}" for n in range(3)]
+    assert link.told == ([replies[0], "look", replies[1], "look", replies[2]] if slow else replies)
+
+
+def test_workers_of_a_lost_connection_have_their_share(build: Build) -> None:
+    """C15: a server takes as many requests as workers are free, and more as those end that compute in vain."""
+    server, link = build(concurrency=3, prefetch=6)
+    lost = [request(delivery=n) for n in range(3)]
+    for busy, consumed in ((0, ["consume 6"]), (1, ["consume 4"]), (3, [])):
+        link.told.clear()
+        server._running = set(lost[:busy])
+        server._consume()
+        assert link.told == consumed
+    for each in lost:
+        server._work(each)
+    assert not server._running
+    server._reply_to_answered()
+    assert link.told == ["consume 2"] * 3
