@@ -1,5 +1,6 @@
 """The client and the server that the layers share, with a link that is no connection: what they tell it."""
 
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -272,7 +273,8 @@ def build() -> Iterator[Callable[..., tuple[BaseServer, ServerLink]]]:
             server, link = BaseServer(replace(SERVER, **options)), ServerLink()
             stack.enter_context(server._signals)  # which has sockets
             server._link = link  # type: ignore[assignment]  # it has not all that a link has
-            server._workers = server._keep_alive = None
+            server._workers = None
+            server._keep_alive = nullcontext()  # type: ignore[assignment]  # nothing takes long
             return server, link
 
         yield build_server
@@ -297,6 +299,20 @@ def test_stopping_server_gives_back_what_still_comes(build: Build) -> None:
     assert not server._waiting
 
 
+def test_reply_that_is_not_sent_is_not_logged(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    """C5: a request that expired is acknowledged without a reply; and one without an address, with none to log."""
+    caplog.set_level(logging.DEBUG)
+    server, link = build()
+    server._on_request(replace(request(delivery=1), expiration="0"))
+    server._on_request(replace(request(delivery=2), reply_to=None))
+    server._on_request(request(delivery=3))
+    server._compute_waiting()
+    assert link.told == ["reply None to 1", "reply 1 to 2", "reply 1 to 3"]
+    assert [message for message in caplog.messages if "reply" in message] == ["-> reply id: b'1'"]
+
+
 @pytest.mark.parametrize("slow", [False, True])
 def test_replies_wait_a_moment_for_each_other(
     build: Build, slow: bool, monkeypatch: pytest.MonkeyPatch
@@ -309,7 +325,6 @@ def test_replies_wait_a_moment_for_each_other(
         return n
 
     server, link = build(function=compute, prefetch=3)
-    server._keep_alive = nullcontext()  # type: ignore[assignment]  # it needs none
     for n in range(3):
         server._on_request(request(str(n).encode(), n))
     server._compute_waiting()
