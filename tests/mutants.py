@@ -34,13 +34,13 @@ OUT_OF_TIME = (-24, 24, 36, 152, 255)  # a test waits for what never comes: noti
 TESTS = {
     "contract": ("--backend raw_pika",),
     "rpc_core": ("--backend raw_pika",),
-    "kombu_common": ("tests/test_kombu.py", "--backend kombu_impl"),
+    "kombu_common": ("tests/test_kombu.py", "--backend kombu_impl tests/test_calls.py tests"),
 }
 # by module, which of them most likely notices one, and is run before
 FIRST = {
     "rpc_core.client": "--backend raw_pika tests/test_calls.py",
     "rpc_core.server": "--backend raw_pika tests/test_server.py",
-    "rpc_core.forks": "--backend raw_pika tests/test_resources.py",
+    "rpc_core.forks": "--backend raw_pika tests/test_surroundings.py -k fork",
 }
 AT_ONCE = 3 * (os.cpu_count() or 1)  # most tests wait
 TIME_LIMIT = 1800.0  # of one change, in seconds
