@@ -1,13 +1,16 @@
 """The client and the server that the layers share, with a link that is no connection: what they tell it."""
 
 import logging
+import os
 import queue
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from typing import Any
 
+import psutil
 import pytest
 
 from contract.errors import RpcClosed
@@ -17,6 +20,7 @@ from contract.service import Service, check_integer
 from contract.wire import CONTENT_TYPE, Reply
 from rpc_core import server as server_module
 from rpc_core.client import BaseClient
+from rpc_core.forks import close_in_child
 from rpc_core.limits import HOLD_BACK
 from rpc_core.options import ClientOptions
 from rpc_core.pending import PendingCall, PendingCalls
@@ -24,6 +28,7 @@ from rpc_core.programs import ServerOptions
 from rpc_core.refusals import Failure
 from rpc_core.server import BaseServer, Request
 from tests.clock import Clock
+from tests.systems import needs_fork
 from tests.waiting import wait_until
 
 URL = "amqp://guest:guest@nowhere:5672/%2F"
@@ -193,13 +198,28 @@ def test_close_returns_after_its_threads(opened: Opened) -> None:
     assert link.told[-1] == "close"
 
 
-def test_client_asks_its_link_for_no_more_than_it_needs(opened: Opened) -> None:
+def test_client_of_another_process(opened: Opened) -> None:
+    """C2: a client from before a fork says so, and its close() does nothing."""
+    client, link = opened()
+    client._process += 1
+    with pytest.raises(RpcClosed, match="this client was made before a fork"):
+        client.call(1)
+    client.close()
+    client._process -= 1
+    assert link.told == ["declare", "consume"]
+
+
+def test_client_asks_its_link_for_no_more_than_it_needs(
+    opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
     """C6: a request is one message; it is sent again when it was returned, after the queue was declared."""
+    caplog.set_level(logging.DEBUG)
     client, link = opened()
     future = client.submit(30)
     wait_until(lambda: "publish 30" in link.told, "the request")
     assert link.told == ["declare", "consume", "publish 30"]
     call = link.published[0]
+    assert caplog.messages == [f"-> request {call.correlation_id}: b'30'"]
     link.do(lambda: link.pending.on_returned(call.correlation_id))
     wait_until(lambda: link.told.count("publish 30") == 2, "the request, once more")
     assert link.told == ["declare", "consume", "publish 30", "count_consumers", "publish 30"]
@@ -346,3 +366,36 @@ def test_workers_of_a_lost_connection_have_their_share(build: Build) -> None:
     assert not server._running
     server._reply_to_answered()
     assert link.told == ["consume 2"] * 3
+
+
+# -- fork() ----------------------------------------------------------------------------------------------
+
+
+class Sockets:
+    """What has several sockets, one of which is closed."""
+
+    def __init__(self, *sockets: socket.socket) -> None:
+        self.sockets = sockets
+
+    def descriptors(self) -> list[int]:
+        """Return their descriptors."""
+        return [-1, *(each.fileno() for each in self.sockets)]
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_child_lets_go_of_sockets() -> None:
+    """C2, C11: in a forked child they lead to /dev/null, and nothing is added; the parent keeps its own."""
+    nowhere = os.stat(os.devnull).st_rdev
+    with socket.socket() as alone, socket.socket() as among, socket.socket() as other:
+        several = Sockets(among)
+        close_in_child(alone)
+        close_in_child(several)
+        open_before = psutil.Process().num_fds()
+        pid = os.fork()
+        if pid == 0:
+            led = [os.fstat(each.fileno()).st_rdev == nowhere for each in (alone, among, other)]
+            added = psutil.Process().num_fds() - open_before
+            os._exit(0 if (led, added) == ([True, True, False], 0) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert os.fstat(alone.fileno()).st_rdev != nowhere
