@@ -309,6 +309,68 @@ def test_server_of_another_service(build: Build) -> None:
     assert server._compute(request(b'"abc"')) == Reply(b"3")
 
 
+class Links:
+    """Builds the links of a server: notes with which address and arguments, and what happens then."""
+
+    def __init__(self, server: BaseServer, then: Callable[[], None]) -> None:
+        self.built: list[tuple[str, dict[str, str | int | bool]]] = []
+        self.dropped = 0
+        self._then = then
+        server.link = self  # type: ignore[assignment, misc]  # called, it is as a class
+
+    def __call__(self, url: str, options: ServerOptions, _: object) -> "Links":
+        """Note it."""
+        self.built.append((url, options.queue_arguments))
+        return self
+
+    @staticmethod
+    def failure(error: BaseException) -> Failure:
+        """A refusal of the queue's declaration, or an outage."""
+        return Failure(error, 406 if "inequivalent" in str(error) else None)
+
+    def declare(self) -> None:
+        """Do what is to happen."""
+        self._then()
+
+    def drop(self) -> None:
+        """Note it."""
+        self.dropped += 1
+
+
+def test_server_takes_the_queue_as_it_is(build: Build) -> None:
+    """C23: a server that meets a queue with other arguments declares it with these, on another connection."""
+    server, _ = build()
+    refusals = [
+        OSError(
+            "inequivalent arg 'x-queue-type' for queue 'other': received 'classic' but current is 'quorum'"
+        )
+    ]
+
+    def refuse() -> None:
+        if refusals:
+            raise refusals.pop()
+
+    links = Links(server, refuse)
+    assert isinstance(server._open(URL), Links)
+    assert links.built == [(URL, CLASSIC), (URL, {"x-queue-type": "quorum"})]
+    assert links.dropped == 1
+
+
+def test_server_told_to_stop_while_it_connects(build: Build) -> None:
+    """C17: it tries no other address, and ends as one that was told to."""
+    server, _ = build(urls=[URL, f"{URL}2"])
+    server._link = None
+
+    def stop() -> None:
+        server._signals.stop_requested = True
+        raise ConnectionAbortedError
+
+    links = Links(server, stop)
+    assert server._run() == 0
+    assert server._run() == 0  # told before it began
+    assert links.built == [(URL, CLASSIC)]
+
+
 def test_stopping_server_gives_back_what_still_comes(build: Build) -> None:
     """C17: what was on its way when the server was told to stop goes back, and is not waited for."""
     server, link = build()
