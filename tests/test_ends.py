@@ -24,7 +24,7 @@ from rpc_core.forks import close_in_child
 from rpc_core.limits import HOLD_BACK
 from rpc_core.options import ClientOptions
 from rpc_core.pending import PendingCall, PendingCalls
-from rpc_core.programs import ServerOptions
+from rpc_core.programs import EXIT_REFUSED, ServerOptions
 from rpc_core.refusals import Failure
 from rpc_core.server import BaseServer, Request
 from tests.clock import Clock
@@ -309,6 +309,14 @@ def test_server_of_another_service(build: Build) -> None:
     assert server._compute(request(b'"abc"')) == Reply(b"3")
 
 
+class Refusal(Exception):
+    """A broker's refusal."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
 class Links:
     """Builds the links of a server: notes with which address and arguments, and what happens then."""
 
@@ -325,8 +333,8 @@ class Links:
 
     @staticmethod
     def failure(error: BaseException) -> Failure:
-        """A refusal of the queue's declaration, or an outage."""
-        return Failure(error, 406 if "inequivalent" in str(error) else None)
+        """A refusal, or an outage."""
+        return Failure(error, error.code if isinstance(error, Refusal) else None)
 
     def declare(self) -> None:
         """Do what is to happen."""
@@ -341,8 +349,9 @@ def test_server_takes_the_queue_as_it_is(build: Build) -> None:
     """C23: a server that meets a queue with other arguments declares it with these, on another connection."""
     server, _ = build()
     refusals = [
-        OSError(
-            "inequivalent arg 'x-queue-type' for queue 'other': received 'classic' but current is 'quorum'"
+        Refusal(
+            406,
+            "inequivalent arg 'x-queue-type' for queue 'other': received 'classic' but current is 'quorum'",
         )
     ]
 
@@ -354,6 +363,19 @@ def test_server_takes_the_queue_as_it_is(build: Build) -> None:
     assert isinstance(server._open(URL), Links)
     assert links.built == [(URL, CLASSIC), (URL, {"x-queue-type": "quorum"})]
     assert links.dropped == 1
+
+
+def test_server_that_is_refused(build: Build) -> None:
+    """C18: a server that is refused before it ever served ends with 77, and asks no other broker."""
+    server, _ = build(urls=[URL, f"{URL}2"])
+    server._link = None
+
+    def refuse() -> None:
+        raise Refusal(403, "no")
+
+    links = Links(server, refuse)
+    assert server._run() == EXIT_REFUSED
+    assert links.built == [(URL, CLASSIC)]
 
 
 def test_server_told_to_stop_while_it_connects(build: Build) -> None:
