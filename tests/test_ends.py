@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -258,6 +259,7 @@ class ServerLink:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.on_read: Callable[[], object] = lambda: None
 
     def consume(self, prefetch: int) -> None:
         """Note it."""
@@ -274,9 +276,19 @@ class ServerLink:
     def read(self, *, wait: bool = True) -> None:
         """Note it."""
         self.told.append("read" if wait else "look")
+        self.on_read()
 
     def wake(self) -> None:
-        """Nobody waits."""
+        """Note it."""
+        self.told.append("wake")
+
+    def cancel(self) -> None:
+        """Note it."""
+        self.told.append("cancel")
+
+    def close(self) -> None:
+        """Note it."""
+        self.told.append("close")
 
 
 def request(body: bytes = b"1", delivery: int = 1) -> Request:
@@ -393,6 +405,61 @@ def test_server_told_to_stop_while_it_connects(build: Build) -> None:
     assert links.built == [(URL, CLASSIC)]
 
 
+def test_server_waits_in_its_link(build: Build) -> None:
+    """C17: an idle server waits; a signal ends the wait, and then it closes; one that comes later does no harm."""
+    server, link = build()
+
+    def stop() -> None:
+        server._wake()
+        server._stopping = True
+
+    link.on_read = stop
+    server._serve()
+    server._wake()
+    assert link.told == ["read", "wake", "close"]
+
+
+def test_connection_is_kept_alive_in_a_job(build: Build) -> None:
+    """C16: in a long job another thread reads, unless the main thread does, for which it keeps an error."""
+    server, link = build()
+    with server._lock:
+        server._service_connection()
+    assert link.told == []
+    server._service_connection()
+    assert link.told == ["look"]
+    lost = ConnectionResetError()
+
+    def lose() -> None:
+        raise lost
+
+    link.on_read = lose
+    server._service_connection()
+    server._service_connection()  # no more of it is read
+    assert link.told == ["look", "look"]
+    assert server._lost is lost
+    server._link = server._lost = None  # while the main thread connects
+    server._service_connection()
+    assert server._lost is None
+    assert not server._lock.locked()
+
+
+@pytest.mark.parametrize("workers", [False, True])
+def test_server_that_stops_gives_back_what_nobody_began(build: Build, workers: bool) -> None:
+    """C17: it takes no more; what waits is given back, in order, and what is being computed is waited for."""
+    server, link = build()
+    begun, *waiting = (request(delivery=n) for n in range(3))
+    if workers:
+        server._workers = SimpleNamespace(drain_unstarted=lambda: waiting)  # type: ignore[assignment]
+    else:
+        server._waiting.extend(waiting)
+    server._held.update([begun, *waiting])
+    server._stop()
+    server._stop()  # as at a second signal
+    assert link.told == ["cancel", "give back 1", "give back 2"]
+    assert server._held == {begun}
+    assert not server._waiting
+
+
 def test_stopping_server_gives_back_what_still_comes(build: Build) -> None:
     """C17: what was on its way when the server was told to stop goes back, and is not waited for."""
     server, link = build()
@@ -445,11 +512,13 @@ def test_workers_of_a_lost_connection_have_their_share(build: Build) -> None:
         server._running = set(lost[:busy])
         server._consume()
         assert link.told == consumed
-    for each in lost:
+    held = request(delivery=3)
+    server._held.add(held)
+    for each in (*lost, held):
         server._work(each)
     assert not server._running
     server._reply_to_answered()
-    assert link.told == ["consume 2"] * 3
+    assert link.told == ["wake"] * 4 + ["consume 2"] * 3 + ["reply 1 to 3"]
 
 
 # -- fork() ----------------------------------------------------------------------------------------------
