@@ -419,6 +419,27 @@ def test_server_waits_in_its_link(build: Build) -> None:
     assert link.told == ["read", "wake", "close"]
 
 
+@pytest.mark.parametrize(("concurrency", "in_main_thread"), [(1, True), (2, False), (3, False)])
+def test_where_jobs_are_computed(
+    monkeypatch: pytest.MonkeyPatch, concurrency: int, in_main_thread: bool
+) -> None:
+    """C16: one at a time in the main thread, beside another that keeps the connection alive; else by workers."""
+    threads = set(threading.enumerate())
+    server = BaseServer(replace(SERVER, concurrency=concurrency))
+    found: list[tuple[bool, int]] = []
+
+    def look() -> int:
+        added = set(threading.enumerate()) - threads
+        found.append((server._workers is None, len(added)))
+        assert (server._keep_alive is None) is not in_main_thread
+        return 5
+
+    monkeypatch.setattr(server, "_run", look)
+    assert server.run() == 5
+    assert found == [(in_main_thread, 1 if in_main_thread else concurrency)]
+    assert set(threading.enumerate()) == threads
+
+
 def test_connection_is_kept_alive_in_a_job(build: Build) -> None:
     """C16: in a long job another thread reads, unless the main thread does, for which it keeps an error."""
     server, link = build()
