@@ -30,8 +30,9 @@ from harness.functions import logged_calls
 from harness.program import PROJECT_ROOT, Program
 from harness.proxy import Proxy, Way
 from harness.server import ServerProcess
-from rpc_core.programs import EXIT_USAGE
-from tests.running import run
+from rpc_core.programs import EXIT_REFUSED, EXIT_USAGE
+from tests.methods import watched
+from tests.running import NOWHERE, run
 from tests.waiting import messages_ready, take_request, wait_until
 
 
@@ -260,6 +261,35 @@ def test_stock_worker_without_the_task(
         client.call(30, timeout=40)
 
 
+def test_request_that_a_stock_worker_revoked(
+    stock_worker: Callable[..., Program],
+    stock: Celery,
+    client: RpcClient,
+    queue: str,
+    channel: Any,
+) -> None:
+    """C10: that a worker of Celery's own was told to revoke the request ends the call at once."""
+    future = client.submit(10, timeout=90)
+    method, properties, body = take_request(client, channel, queue)
+    channel.basic_ack(method.delivery_tag)
+    stock_worker()
+    [told] = stock.control.revoke(properties.headers["id"], reply=True, limit=1, timeout=30)
+    assert "ok" in str(told)
+    channel.basic_publish("", queue, body, properties)
+    error = future.exception(timeout=40)
+    assert isinstance(error, RemoteError)
+    assert error.exception_type == "TaskRevokedError"
+    assert client.stats.malformed == 0
+
+
+def test_headers_of_a_request(client: RpcClient, queue: str, channel: Any) -> None:
+    """What docs/celery-as-it-comes.md says of a request: of Celery's 19 headers those that hold something."""
+    client.submit(30)
+    _, properties, _ = take_request(client, channel, queue)
+    assert len(properties.headers) == 6
+    assert all(properties.headers.values())
+
+
 def test_celery_as_it_comes(
     stock_worker: Callable[..., Program], proxy: Proxy, queue: str, channel: Any
 ) -> None:
@@ -401,6 +431,20 @@ def test_what_a_stock_client_asks_for_beyond_the_call(
         ask(stock, 10, **options)
 
 
+def test_another_task(serve: Serve, stock: Celery) -> None:
+    """C9: a request for another task is refused, whatever its argument, and not taken for ours."""
+    serve()
+    with pytest.raises(InvalidRequest, match="the task 'fibonacci'"):
+        stock.send_task("another", (10,)).get(timeout=20)
+    assert ask(stock, 10) == 55
+
+
+def test_time_of_day_of_a_stock_client(serve: Serve, stock: Celery) -> None:
+    """C5: the time of day at which a Celery client says that its request expires is not looked at."""
+    serve()
+    assert ask(stock, 10, headers={"expires": "2000-01-01T00:00:00+00:00"}) == 55
+
+
 def test_chain_of_a_stock_client(serve: Serve, stock: Celery, queue: str, channel: Any) -> None:
     """C9: a chain is refused, and nothing of it is sent on."""
     serve()
@@ -459,6 +503,34 @@ def test_celery_programs(url: str, queue: str, channel: Any) -> None:
             assert client.call(30) == 832040
             assert ours.terminate(20) == 0
             assert "Traceback" not in ours.output
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_concurrency_of_celerys_worker(url: str, queue: str, concurrency: int) -> None:
+    """C15: `celery worker -c` is the server's concurrency, and with it the prefetch."""
+    worker = [sys.executable, "-m", "celery", "-A", "celery_impl", "worker", "-Q", queue]
+    with (
+        watched(url) as (proxy, methods),
+        Program(
+            [*worker, "-c", str(concurrency)],
+            ready="Awaiting RPC requests",
+            env={"AMQP_URL": proxy.url},
+        ),
+    ):
+        assert methods.of("Basic.Qos")[-1].prefetch_count == concurrency
+
+
+def test_celerys_worker_refused(url: str) -> None:
+    """C20, Names: `celery worker` exits as the server does when the broker refuses it."""
+    done = run_celery(url.replace("guest:guest", "guest:wrong"), "worker")
+    assert done.returncode == EXIT_REFUSED, done.stderr
+    assert "the broker refused" in done.stderr
+
+
+def test_celery_programs_with_a_dead_address(url: str) -> None:
+    """C12: of several addresses in $AMQP_URL Celery's command line passes over a dead one as well."""
+    done = run_celery(f"{NOWHERE};{url}", "purge", "-f", "-Q", "rpc_queue")
+    assert done.returncode == 0, done.stderr
 
 
 def test_events(url: str, queue: str, stock: Celery) -> None:
@@ -580,6 +652,30 @@ def test_trace_is_shared(url: str, queue: str, tmp_path: Path) -> None:
         seen = server.wait_for_output("TRACE (.*)")[1]
     assert done.stdout == f"{seen} 30\n", done.stderr
     assert int(seen, 16)
+
+
+BESIDE = """
+import celery
+
+theirs = celery.Celery("theirs")
+
+from celery_impl.rpc_client import FibonacciRpcClient
+from celery_impl.rpc_server import FibonacciRpcServer
+from rpc_core.programs import parse_server_options
+
+FibonacciRpcServer(parse_server_options("celery_impl"))
+with FibonacciRpcClient():
+    later = celery.Celery("later", set_as_current=False)
+    print(celery.current_app.main, *("fibonacci" in app.tasks for app in (theirs, later)))
+"""
+
+
+def test_beside_another_application(url: str, tmp_path: Path) -> None:
+    """Another Celery application in the process stays the current one, and gets no task of ours."""
+    (tmp_path / "beside.py").write_text(BESIDE)
+    path = os.pathsep.join([str(PROJECT_ROOT), str(tmp_path)])
+    done = run("beside", PYTHONPATH=path, AMQP_URL=url)
+    assert done.stdout == "theirs False False\n", done.stderr
 
 
 UNSUITABLE = {  # what `--function` imports, as if it were there

@@ -153,6 +153,20 @@ def test_tls_refused(
     assert_server_refused(backend, url, queue)
 
 
+def test_celery_programs_verify(guarded: Guarded) -> None:
+    """C20: at amqps:// Celery's command line verifies authority and host name as well."""
+    url = guarded.node.tls_url or ""
+    purge = ("celery", "-A", "celery_impl", "purge", "-f", "-Q", "rpc_queue")
+    for address, authority, code in (
+        (url, guarded.authority, 0),
+        (url, guarded.stranger, 1),
+        (url.replace("localhost", "127.0.0.1"), guarded.authority, 1),
+    ):
+        done = run(*purge, AMQP_URL=address, SSL_CERT_FILE=authority)
+        assert done.returncode == code, done.stderr
+        assert ("certificate verify failed" in done.stderr) is (code != 0)
+
+
 def test_plain_client_at_a_tls_listener(connect: Connect, guarded: Guarded) -> None:
     """C20: amqp:// to a TLS listener fails with the contract's error, inside the deadline."""
     url = (guarded.node.tls_url or "").replace("amqps:", "amqp:")
