@@ -260,12 +260,14 @@ def test_environment_of_another_application(
         "CELERY_RESULT_BACKEND": "no.such.module:Backend",
         "CELERY_CONFIG_MODULE": "celeryconfig",
         "CELERY_LOADER": "default",
+        "DJANGO_SETTINGS_MODULE": "no.such.settings",
         "PYTHONPATH": os.pathsep.join(filter(None, path)),
         "AMQP_URL": url,
     }
     with ServerProcess(backend, queue=queue, env=env):
         done = run(f"{backend}.rpc_client", "--queue", queue, "30", **env)
     assert done.stdout.endswith(" [.] Got 832040\n"), done.stderr
+    assert done.stderr == ""
 
 
 def test_server_waits_for_a_broker(backend: str) -> None:
