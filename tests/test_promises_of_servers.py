@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -17,6 +18,7 @@ from conftest import Connect, Serve
 from contract import RemoteError, RpcClient, RpcTimeout, Stats
 from harness.broker import PrivateBroker
 from harness.functions import logged_calls
+from harness.program import Program
 from harness.proxy import Proxy
 from harness.server import ServerProcess
 from rpc_core.programs import EXIT_REFUSED
@@ -122,6 +124,19 @@ def test_options_of_a_server_reach_the_broker(
         assert methods.of("Basic.Qos")[-1].prefetch_count == prefetch
         [consumed] = methods.of("Basic.Consume")
         assert (consumed.queue, consumed.no_ack) == (queue, False)
+
+
+@pytest.mark.usefixtures("on_rpc_core")
+def test_connections_have_names(
+    backend: str, serve: Serve, connect: Connect, url: str, queue: str
+) -> None:
+    """Names: what the broker lists of a connection says whose it is, and of which queue."""
+    for role, start in (("server", serve), ("client", connect)):
+        with watched(url) as (proxy, methods):
+            start(url=proxy.url)
+            wait_until(lambda found=methods: found.of("Connection.Open"), "the connection")  # type: ignore[misc]
+            [said] = methods.of("Connection.StartOk")
+            assert said.client_properties["connection_name"] == f"{backend} {role} of {queue}"
 
 
 def test_jobs_that_end_together(serve: Serve, client: RpcClient) -> None:
@@ -345,6 +360,18 @@ def test_server_at_a_refusing_and_a_dead_broker(backend: str, url: str, queue: s
         assert done.returncode == EXIT_REFUSED, done.stderr
         assert done.stderr.count("\n") == 1
         assert "the broker refused" in done.stderr
+
+
+def test_stop_at_a_silent_broker(backend: str, url: str, queue: str) -> None:
+    """C17: a server that is told to stop while it waits for a silent broker does not try the next address."""
+    with Proxy.for_url(url) as silent, watched(url) as (other, methods):
+        silent.black_hole()
+        options = ("--url", f"{silent.url};{other.url}", "--queue", queue)
+        command = [sys.executable, "-m", f"{backend}.rpc_server", *options]
+        with Program(command) as server:
+            silent.wait_for_connections(1, 20)
+            assert server.terminate(20) == 0
+    assert methods.sent == []
 
 
 # -- a connection that is lost in a job ----------------------------------------------------------------------
