@@ -115,6 +115,9 @@ class Connection:
     @staticmethod
     def failure(error: BaseException) -> Failure:
         """Return what an exception of kombu's or py-amqp's comes down to."""
+        # a broker that takes no password from anybody; what a broker itself says is of a subclass, with its code
+        if type(error) is amqp.ConnectionError:
+            return Failure(error, 403)
         return Failure(error, getattr(error, "reply_code", None))
 
 

@@ -273,7 +273,7 @@ def test_request_that_a_stock_worker_revoked(
     method, properties, body = take_request(client, channel, queue)
     channel.basic_ack(method.delivery_tag)
     stock_worker()
-    [told] = stock.control.revoke(properties.headers["id"], reply=True, limit=1, timeout=30)
+    told = stock.control.revoke(properties.headers["id"], reply=True, limit=1, timeout=30)
     assert "ok" in str(told)
     channel.basic_publish("", queue, body, properties)
     error = future.exception(timeout=40)

@@ -5,7 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from amqp.exceptions import ChannelError, ConnectionForced
+from amqp.exceptions import (
+    ChannelError,
+    ConnectionError,
+    ConnectionForced,
+    RecoverableConnectionError,
+)
 from kombu import Connection, Consumer, Message, Producer, Queue
 from kombu.exceptions import DecodeError
 from kombu.utils.json import loads
@@ -175,3 +180,11 @@ def test_ended_while_sending(opened: Opened, queue: str, error: type[BaseExcepti
     with pytest.raises(expected):
         opened.read()
     assert not opened.is_waiting
+
+
+def test_broker_that_takes_no_password() -> None:
+    """C20: a broker that lets nobody in by password, which py-amqp itself finds out, is a refusal."""
+    refused = ConnectionError("Couldn't find appropriate auth mechanism")
+    assert Opened.failure(refused).is_permanent(was_ready=False)
+    for lost in (RecoverableConnectionError("connection already closed"), ConnectionForced("bye")):
+        assert not Opened.failure(lost).is_permanent(was_ready=False)
