@@ -492,10 +492,11 @@ def test_stopping_server_gives_back_what_still_comes(build: Build) -> None:
 
 
 def test_reply_that_is_not_sent_is_not_logged(
-    build: Build, caplog: pytest.LogCaptureFixture
+    build: Build, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """C5: a request that expired is acknowledged without a reply; and one without an address, with none to log."""
     caplog.set_level(logging.DEBUG)
+    Clock().stop(monkeypatch, server_module)
     server, link = build()
     server._on_request(replace(request(delivery=1), expiration="0"))
     server._on_request(replace(request(delivery=2), reply_to=None))
