@@ -32,7 +32,7 @@ OUT_OF_TIME = (-24, 24, 36, 152, 255)  # a test waits for what never comes: noti
 
 # pytest's arguments, with RabbitMQ
 TESTS = ["--backend", "raw_pika"]
-# by module, those that most likely notice a change, and are run before
+# by module, those that most likely notice a change, and come first
 FIRST = {
     "rpc_core.client": ["tests/test_calls.py"],
     "rpc_core.server": ["tests/test_server.py"],
@@ -49,7 +49,7 @@ def main() -> int:
         for mutant, function, change in survivors()
         if change not in reasons.get(function, ())
     ]
-    if unexplained and run(TESTS) != 0:  # they would seem to notice everything
+    if unexplained and run() != 0:  # they would seem to notice everything
         print("with nothing changed, tests fail")
         return 1
     try_with_broker(unexplained)
@@ -72,7 +72,7 @@ def try_with_broker(mutants: list[str]) -> None:
     """Run the tests with each of these, several at once, and note in mutmut's file which are noticed."""
     paths = {mutant: path for path in metas() for mutant in codes(path)}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = {pool.submit(try_one, mutant): mutant for mutant in mutants}
+        running = {pool.submit(run, mutant): mutant for mutant in mutants}
         for number, done in enumerate(as_completed(running), 1):
             mutant, code = running[done], done.result()
             print(
@@ -84,22 +84,15 @@ def try_with_broker(mutants: list[str]) -> None:
             paths[mutant].write_text(json.dumps(noted))
 
 
-def try_one(mutant: str) -> int:
-    """Run the tests with this change; return pytest's exit code, of the first run that fails."""
+def run(mutant: str = "") -> int:
+    """Run the tests with this change, or none, until one fails; return pytest's exit code."""
     module, _, _ = mutant.rpartition(".")
-    first = FIRST.get(module, [])
-    return (first and run([*TESTS, *first], mutant)) or run(TESTS, mutant)
-
-
-def run(tests: list[str], mutant: str = "") -> int:
-    """Run these tests with this change, or none, until one fails; return pytest's exit code."""
     command = [sys.executable, "-m", "pytest", "--exitfirst", "--quiet", "-p", "no:cacheprovider"]
-    environment = os.environ | {
-        "MUTANT_UNDER_TEST": mutant
-    }  # for the programs, too, that tests start
+    # for the programs that tests start, too
+    environment = os.environ | {"MUTANT_UNDER_TEST": mutant}
     try:
         return subprocess.run(
-            [*command, *tests],
+            [*command, *TESTS, *FIRST.get(module, []), "tests"],
             cwd=RESULTS,
             env=environment,
             timeout=TIME_LIMIT,

@@ -27,13 +27,14 @@ from rpc_core.options import ClientOptions
 from rpc_core.pending import PendingCall, PendingCalls
 from rpc_core.programs import EXIT_REFUSED, ServerOptions
 from rpc_core.refusals import Failure
+from rpc_core.request_queue import Arguments
 from rpc_core.server import BaseServer, Request
 from tests.clock import Clock
 from tests.systems import needs_fork
 from tests.waiting import wait_until
 
 URL = "amqp://guest:guest@nowhere:5672/%2F"
-CLASSIC: dict[str, str | int | bool] = {"x-queue-type": "classic"}
+CLASSIC: Arguments = {"x-queue-type": "classic"}
 
 
 class Link:
@@ -106,8 +107,11 @@ class Client(BaseClient[Any, Any]):
     link.failure = Link.failure  # type: ignore[attr-defined]
 
 
+Opened = Callable[..., tuple[Client, Link]]
+
+
 @pytest.fixture
-def opened() -> Iterator[Callable[..., tuple[Client, Link]]]:
+def opened() -> Iterator[Opened]:
     """Return a function that builds a client, and returns it with its link; it is closed afterwards."""
     clients: list[Client] = []
 
@@ -121,15 +125,12 @@ def opened() -> Iterator[Callable[..., tuple[Client, Link]]]:
         client.close()
 
 
-Opened = Callable[..., tuple[Client, Link]]
-
-
 def test_client_says_what_it_was_built_with(opened: Opened) -> None:
     """Names: a link gets the client's options; without any, the queue is rpc_queue, and classic."""
     _, link = opened()
     assert link.built == (URL, ClientOptions("rpc_queue", None, CLASSIC, DEFAULT_HEARTBEAT))
     _, link = opened(queue="other", queue_type="quorum", heartbeat=7)
-    quorum: dict[str, str | int | bool] = {"x-queue-type": "quorum"}
+    quorum: Arguments = {"x-queue-type": "quorum"}
     assert link.built == (URL, ClientOptions("other", "quorum", quorum, 7))
 
 
@@ -296,8 +297,11 @@ def request(body: bytes = b"1", delivery: int = 1) -> Request:
     return Request(body, CONTENT_TYPE, "somewhere", "id", None, delivery, 0.0)
 
 
+Build = Callable[..., tuple[BaseServer, ServerLink]]
+
+
 @pytest.fixture
-def build() -> Iterator[Callable[..., tuple[BaseServer, ServerLink]]]:
+def build() -> Iterator[Build]:
     """Return a function that builds a server, and returns it with its link."""
     with ExitStack() as stack:
 
@@ -310,9 +314,6 @@ def build() -> Iterator[Callable[..., tuple[BaseServer, ServerLink]]]:
             return server, link
 
         yield build_server
-
-
-Build = Callable[..., tuple[BaseServer, ServerLink]]
 
 
 def test_server_of_another_service(build: Build) -> None:
@@ -333,7 +334,7 @@ class Links:
     """Builds the links of a server: notes with which address and arguments, and what happens then."""
 
     def __init__(self, server: BaseServer, then: Callable[[], None]) -> None:
-        self.built: list[tuple[str, dict[str, str | int | bool]]] = []
+        self.built: list[tuple[str, Arguments]] = []
         self.dropped = 0
         self._then = then
         server.link = self  # type: ignore[assignment, misc]  # called, it is as a class
